@@ -1,0 +1,170 @@
+//! `mindcache bench`: what mindcache promises in figures, measured as a client meets it.
+//!
+//! Each bench starts this same binary as a server on a fresh data folder and speaks to it over
+//! its pipes; what it compares with is measured in the same run, in turn with it. Figures are
+//! printed and never asserted: believe ratios and CPU time, a wall time only on a quiet machine.
+
+mod calls;
+mod client;
+mod cold;
+mod echo;
+mod figures;
+mod flight;
+mod report;
+mod scale;
+mod scratch;
+mod usage;
+mod watchdog;
+mod workload;
+mod write;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+
+use report::Report;
+
+/// Measure cold start, durable writes, calls and growth on this machine
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// What to measure; all in a row without it.
+    #[command(subcommand)]
+    which: Option<Which>,
+    /// Print one JSON object instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// A tenth of the keys and fewer runs: shows that the benches run, not how fast the store is
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Make the data folders here, on the disk to be measured (default: the system's temporary
+    /// folder, which may be memory)
+    #[arg(long, global = true, value_name = "DIR", env = "MINDCACHE_BENCH_DIR")]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Which {
+    /// Start to the reply to tools/list with 1,000 and 10,000 keys stored
+    Cold,
+    /// Durable writes per second with 1, 8 and 64 callers, beside the disk's own flush
+    Write {
+        /// Make each commit so many milliseconds slower, as a slow disk would
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        #[arg(value_parser = clap::value_parser!(u64).range(..=1_000))]
+        commit_delay_ms: u64,
+    },
+    /// CPU and time of a read and a write, beside an echo tool on the same MCP library
+    Calls,
+    /// List page, read, write and tag page with 1,000 and 100,000 keys
+    Scale,
+    /// The echo tool that `calls` measures beside
+    #[command(hide = true)]
+    EchoServer {
+        /// Use the library's pipe transport instead of its plain `stdio()`
+        #[arg(long)]
+        pipes: bool,
+    },
+}
+
+/// What all benches share of the command line.
+struct Plan {
+    quick: bool,
+    dir: PathBuf,
+}
+
+impl Plan {
+    /// So many keys, or a tenth of them when it should be quick.
+    fn keys(&self, keys: u64) -> u64 {
+        if self.quick { keys / 10 } else { keys }
+    }
+}
+
+impl Which {
+    /// `None` for the echo server, which measures nothing.
+    fn measure(&self, plan: &Plan) -> anyhow::Result<Option<Report>> {
+        match self {
+            Self::Cold => cold::run(plan),
+            Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms),
+            Self::Calls => calls::run(plan),
+            Self::Scale => scale::run(plan),
+            Self::EchoServer { pipes } => return echo::run(*pipes).map(|()| None),
+        }
+        .map(Some)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Write { .. } => "write",
+            Self::Calls => "calls",
+            Self::Scale => "scale",
+            Self::EchoServer { .. } => "echo-server",
+        }
+    }
+}
+
+/// Runs one bench or all and prints what it found. Must be called outside an async runtime:
+/// the clients block, and the echo server builds a runtime of its own.
+pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let all = [Which::Cold, Which::Write { commit_delay_ms: 0 }, Which::Calls, Which::Scale];
+    let chosen = args.which.as_ref().map_or(&all[..], std::slice::from_ref);
+    let plan = Plan { quick: args.quick, dir: args.dir.unwrap_or_else(std::env::temp_dir) };
+    let mut found = Map::new();
+    for which in chosen {
+        let report = which.measure(&plan).with_context(|| format!("bench {}", which.name()))?;
+        let Some(report) = report else { return Ok(()) };
+        if args.json {
+            found.insert(report.name.to_owned(), report.to_json());
+        } else {
+            // Each table as soon as it is known: all of them take minutes.
+            report.write_table(&mut io::stdout().lock())?;
+        }
+    }
+    if args.json {
+        writeln!(io::stdout().lock(), "{}", Value::Object(found))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn parsed(line: &[&str]) -> BenchArgs {
+        Line::try_parse_from([&["bench"], line].concat()).unwrap().bench
+    }
+
+    #[test]
+    fn flags_stand_before_or_behind_the_bench() {
+        assert!(parsed(&[]).which.is_none());
+        let args = parsed(&["--quick", "write", "--commit-delay-ms", "5", "--json"]);
+        assert!(args.quick && args.json);
+        assert!(matches!(args.which, Some(Which::Write { commit_delay_ms: 5 })));
+        let args = parsed(&["cold", "--dir", "/there"]);
+        assert_eq!(args.dir, Some(PathBuf::from("/there")));
+        assert!(Line::try_parse_from(["bench", "write", "--commit-delay-ms", "1001"]).is_err());
+    }
+
+    #[test]
+    fn the_echo_server_is_there_and_not_shown() {
+        assert!(matches!(parsed(&["echo-server", "--pipes"]).which, Some(Which::EchoServer { pipes: true })));
+        let help = <Line as clap::CommandFactory>::command().render_long_help().to_string();
+        assert!(help.contains("scale") && !help.contains("echo-server"), "{help}");
+    }
+
+    #[test]
+    fn quick_is_a_tenth() {
+        let plan = |quick| Plan { quick, dir: PathBuf::new() };
+        assert_eq!((plan(true).keys(10_000), plan(false).keys(10_000)), (1_000, 10_000));
+    }
+}

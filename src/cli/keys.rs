@@ -1,0 +1,326 @@
+//! Commands on keys: `get`, `set`, `ls`, `rm`, `attr`, `call`.
+
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    model::key::KeyType,
+    ops::{
+        keys::{attributes::SetAttributes, delete::Delete, list::List, read::Read, write::Write},
+        operation::Operation,
+    },
+};
+
+use super::{
+    Session,
+    output::{Failure, Output},
+};
+
+/// `get`.
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    /// Key name
+    key: String,
+}
+
+/// Prints a value exactly, a piece at a time; images and files as their bytes.
+pub(super) async fn get(args: GetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let mut offset = 0;
+    let mut whole: Option<Value> = None;
+    loop {
+        let reply = session.execute(Read::NAME, json!({"key": args.key, "offset": offset})).await?;
+        let next = reply.result.get("next_offset").and_then(Value::as_u64);
+        if output.is_json() {
+            join(&mut whole, reply.result)?;
+        } else {
+            output.raw(&bytes_of(&reply.result)?)?;
+        }
+        match next {
+            Some(next) => offset = next,
+            None => break,
+        }
+    }
+    match whole {
+        Some(result) => output.structured(&result),
+        None => output.end_of_value(),
+    }
+}
+
+fn is_binary(result: &Value) -> bool {
+    result.get("type").is_some_and(|kind| kind == KeyType::Image.name() || kind == KeyType::File.name())
+}
+
+fn bytes_of(result: &Value) -> Result<Vec<u8>, Failure> {
+    let value = result.get("value").and_then(Value::as_str).unwrap_or_default();
+    if is_binary(result) {
+        return BASE64.decode(value).map_err(|error| Failure::Other(error.into()));
+    }
+    Ok(value.as_bytes().to_vec())
+}
+
+/// Puts a further piece to the result so far.
+fn join(whole: &mut Option<Value>, piece: Value) -> Result<(), Failure> {
+    let Some(result) = whole else {
+        *whole = Some(piece);
+        return Ok(());
+    };
+    let mut bytes = bytes_of(result)?;
+    bytes.extend(bytes_of(&piece)?);
+    let value = if is_binary(result) { BASE64.encode(bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
+    if let Some(object) = result.as_object_mut() {
+        object.insert("value".into(), value.into());
+        object.remove("truncated");
+        object.remove("next_offset");
+    }
+    Ok(())
+}
+
+/// `set`.
+#[derive(Debug, Args)]
+pub(super) struct SetArgs {
+    /// Key name
+    key: String,
+    /// Value; left out or -, standard input is read
+    #[arg(allow_hyphen_values = true)]
+    value: Option<String>,
+    /// Read the value from a file
+    #[arg(long, value_name = "F", conflicts_with = "value")]
+    file: Option<PathBuf>,
+    /// text, json, image or file [default: the key's, else told from the file's name]
+    #[arg(long = "type", value_name = "TYPE")]
+    key_type: Option<String>,
+    /// MIME type, such as image/png
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Content tags, replacing the old ones
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    tags: Option<Vec<String>>,
+    /// Expire after so many milliseconds
+    #[arg(long, value_name = "MS")]
+    ttl_ms: Option<u64>,
+    /// Only if the key is at this version; 0: only if it does not exist
+    #[arg(long, value_name = "N")]
+    if_version: Option<u64>,
+}
+
+/// Writes a key.
+pub(super) async fn set(args: SetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let bytes = value_bytes(&args)?;
+    let mut call = Map::from_iter([("key".to_owned(), Value::from(args.key))]);
+    let mut key_type = args.key_type;
+    let mut content_type = args.content_type;
+    if key_type.is_none()
+        && let Some((guessed_type, guessed_content)) = args.file.as_deref().and_then(guess)
+    {
+        key_type = Some(guessed_type.name().into());
+        content_type.get_or_insert_with(|| guessed_content.into());
+    }
+    let wants_base64 = key_type.as_deref().is_some_and(|name| name == "image" || name == "file");
+    let value = match String::from_utf8(bytes) {
+        Ok(text) if !wants_base64 => text,
+        Ok(text) => BASE64.encode(text),
+        Err(error) => {
+            if key_type.is_none() {
+                key_type = Some(KeyType::File.name().into());
+                content_type.get_or_insert_with(|| "application/octet-stream".into());
+            }
+            BASE64.encode(error.as_bytes())
+        }
+    };
+    call.insert("value".into(), value.into());
+    put(&mut call, "type", key_type);
+    put(&mut call, "content_type", content_type);
+    put(&mut call, "tags", args.tags);
+    put(&mut call, "ttl_ms", args.ttl_ms);
+    put(&mut call, "if_version", args.if_version);
+    output.reply(&session.execute(Write::NAME, Value::Object(call)).await?)
+}
+
+fn put(call: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        call.insert(name.into(), value.into());
+    }
+}
+
+fn value_bytes(args: &SetArgs) -> Result<Vec<u8>, Failure> {
+    if let Some(path) = &args.file {
+        let read = std::fs::read(path);
+        return read.map_err(|error| Failure::Other(anyhow::anyhow!("cannot read {}: {error}", path.display())));
+    }
+    match args.value.as_deref() {
+        Some(value) if value != "-" => Ok(value.as_bytes().to_vec()),
+        given => {
+            let mut stdin = std::io::stdin().lock();
+            if given.is_none() && stdin.is_terminal() {
+                return Err(Failure::Usage("no value: give one, name a --file, or pass - and type it".into()));
+            }
+            let mut bytes = Vec::new();
+            stdin.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        }
+    }
+}
+
+/// Type and MIME type of files that are known by their name.
+fn guess(path: &Path) -> Option<(KeyType, &'static str)> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    Some(match extension.as_str() {
+        "png" => (KeyType::Image, "image/png"),
+        "jpg" | "jpeg" => (KeyType::Image, "image/jpeg"),
+        "gif" => (KeyType::Image, "image/gif"),
+        "webp" => (KeyType::Image, "image/webp"),
+        "svg" => (KeyType::Image, "image/svg+xml"),
+        "pdf" => (KeyType::File, "application/pdf"),
+        "zip" => (KeyType::File, "application/zip"),
+        _ => return None,
+    })
+}
+
+/// `ls`.
+#[derive(Debug, Args)]
+pub(super) struct LsArgs {
+    /// Names that begin so
+    prefix: Option<String>,
+    /// Keys with this content tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Keys of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    key_type: Option<String>,
+}
+
+/// Lists keys, page after page.
+pub(super) async fn ls(args: LsArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let mut call = Map::from_iter([("limit".to_owned(), Value::from(1000))]);
+    put(&mut call, "prefix", args.prefix);
+    put(&mut call, "tag", args.tag);
+    put(&mut call, "type", args.key_type);
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let mut reply = session.execute(List::NAME, Value::Object(call.clone())).await?;
+        let keys = reply.result.get_mut("keys").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        if output.is_json() {
+            all.extend(keys);
+        } else {
+            for key in keys {
+                output.line(key.get("key").and_then(Value::as_str).unwrap_or_default())?;
+            }
+        }
+        match reply.result.get("next_cursor").and_then(Value::as_str) {
+            Some(cursor) => put(&mut call, "cursor", Some(cursor)),
+            None if output.is_json() => {
+                let as_of_seq = reply.result.get("as_of_seq").cloned().unwrap_or_default();
+                return output.structured(&json!({"keys": all, "next_cursor": null, "as_of_seq": as_of_seq}));
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// `rm`.
+#[derive(Debug, Args)]
+pub(super) struct RmArgs {
+    /// Key name
+    key: String,
+    /// Only if the key is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<u64>,
+}
+
+/// Deletes a key; one that is not there is a failure here, as `rm` has it.
+pub(super) async fn rm(args: RmArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let mut call = Map::from_iter([("key".to_owned(), Value::from(args.key.as_str()))]);
+    put(&mut call, "if_version", args.if_version);
+    let reply = session.execute(Delete::NAME, Value::Object(call)).await?;
+    if reply.result.get("deleted").is_some_and(|deleted| *deleted == false) {
+        return Err(crate::model::error::OpError::no_key(&args.key).into());
+    }
+    output.reply(&reply)
+}
+
+/// `attr`.
+#[derive(Debug, Args)]
+pub(super) struct AttrArgs {
+    /// Key name
+    key: String,
+    /// All its system tags: SystemPrompt, LLMRead, LLMWrite, ApplyTemplate, protected
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    system_tags: Option<Vec<String>>,
+    /// All its content tags
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    tags: Option<Vec<String>>,
+    /// Its place in the prompt: lower comes first
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    z_index: Option<i64>,
+    /// What it is for, shown to models
+    #[arg(long)]
+    description: Option<String>,
+    /// JSON Schema that each written value must satisfy; {} takes it away
+    #[arg(long, value_name = "JSON")]
+    schema: Option<String>,
+}
+
+/// Changes attributes, or shows them.
+pub(super) async fn attr(args: AttrArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let mut call = Map::from_iter([("key".to_owned(), Value::from(args.key.as_str()))]);
+    put(&mut call, "system_tags", args.system_tags.map(without_empty));
+    put(&mut call, "tags", args.tags.map(without_empty));
+    put(&mut call, "z_index", args.z_index);
+    put(&mut call, "description", args.description);
+    if let Some(schema) = &args.schema {
+        call.insert("schema".into(), parse_json(schema, "--schema")?);
+    }
+    if call.len() > 1 {
+        return output.reply(&session.execute(SetAttributes::NAME, Value::Object(call)).await?);
+    }
+    let mut reply = session.execute(Read::NAME, json!({"key": args.key, "limit": 1})).await?;
+    if let Some(object) = reply.result.as_object_mut() {
+        for of_the_value in ["value", "truncated", "next_offset"] {
+            object.remove(of_the_value);
+        }
+    }
+    if output.is_json() {
+        return output.structured(&reply.result);
+    }
+    for (name, value) in reply.result.as_object().into_iter().flatten() {
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        output.line(&format!("{name}: {shown}"))?;
+    }
+    Ok(())
+}
+
+/// `--tags ""` means none.
+fn without_empty(words: Vec<String>) -> Vec<String> {
+    words.into_iter().filter(|word| !word.is_empty()).collect()
+}
+
+/// `call`.
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// Operation name, as `mindcache call op_search '{"query": ""}'` lists them
+    operation: String,
+    /// Its arguments
+    #[arg(default_value = "{}", value_name = "JSON")]
+    args: String,
+}
+
+/// Calls any operation and prints its structured result.
+pub(super) async fn call(args: CallArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let arguments = parse_json(&args.args, "the arguments")?;
+    let reply = session.execute(&args.operation, arguments).await?;
+    output.structured(&reply.result)
+}
+
+fn parse_json(text: &str, what: &str) -> Result<Value, Failure> {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(Failure::Usage(format!("{what} must be a JSON object"))),
+        Err(error) => Err(Failure::Usage(format!("{what} must be a JSON object: {error}"))),
+    }
+}

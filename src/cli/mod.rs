@@ -1,0 +1,147 @@
+//! The commands that a person types. They act in edit mode, as the user of this machine.
+
+pub mod bench;
+mod keys;
+mod mcp;
+mod output;
+mod serve;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+
+use crate::{
+    config::Settings,
+    kernel::{Caller, Kernel},
+    model::{
+        actor::Actor,
+        error::OpError,
+        instance::InstanceRef,
+        permission::{Mode, Principal, PrincipalKind},
+    },
+    ops::operation::Reply,
+};
+
+use output::{Failure, Output};
+
+/// Shared, live, durable working memory for AI agents
+#[derive(Debug, Parser)]
+#[command(name = "mindcache", version, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+
+    /// Instance, by name or id
+    #[arg(short, long, global = true, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE")]
+    instance: String,
+
+    /// Print the structured result
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not permitted, 6 unavailable";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve one MCP client on stdin and stdout
+    Mcp(mcp::McpArgs),
+    /// Serve MCP over HTTP on this machine
+    Serve(serve::ServeArgs),
+    /// Print a key's value, exactly as it is
+    Get(keys::GetArgs),
+    /// Write a key: VALUE, a file, or standard input
+    Set(keys::SetArgs),
+    /// List keys, a name a line
+    Ls(keys::LsArgs),
+    /// Delete a key
+    Rm(keys::RmArgs),
+    /// Change a key's attributes, or show them when none is given
+    Attr(keys::AttrArgs),
+    /// Call any operation with its arguments as JSON
+    Call(keys::CallArgs),
+    /// Measure this machine: start, writes, calls, scale
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the command line; the exit code says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help on stdout and mistakes on stderr, and knows the code of each.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    cli.settings.start_log();
+    let output = Output::new(cli.json);
+    match run(cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+    let Cli { settings, instance, command, .. } = cli;
+    let command = match command {
+        Command::Bench(args) => return Ok(bench::run(args)?),
+        other => other,
+    };
+    let instance = InstanceRef::parse(&instance)?;
+    let kernel = settings.kernel()?;
+    if let Command::Serve(args) = command {
+        return serve::run(args, &settings, kernel, output);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if let Command::Mcp(args) = command {
+            return mcp::run(args, &settings, kernel, instance).await;
+        }
+        let session = Session::new(kernel, instance);
+        match command {
+            Command::Get(args) => keys::get(args, &session, output).await,
+            Command::Set(args) => keys::set(args, &session, output).await,
+            Command::Ls(args) => keys::ls(args, &session, output).await,
+            Command::Rm(args) => keys::rm(args, &session, output).await,
+            Command::Attr(args) => keys::attr(args, &session, output).await,
+            Command::Call(args) => keys::call(args, &session, output).await,
+            Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
+        }
+    })
+}
+
+/// One command's way to the kernel.
+struct Session {
+    kernel: Arc<Kernel>,
+    instance: InstanceRef,
+    caller: Caller,
+}
+
+impl Session {
+    fn new(kernel: Arc<Kernel>, instance: InstanceRef) -> Self {
+        let principal = Principal::local(PrincipalKind::Human);
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        let actor = Actor { principal: principal.id.clone(), client: "cli".into(), run };
+        Self { kernel, instance, caller: Caller { principal, mode: Mode::Edit, actor } }
+    }
+
+    /// Does an operation. The instance `default` is made on first use; no other is.
+    async fn execute(&self, operation: &str, args: Value) -> Result<Reply, OpError> {
+        if self.instance == InstanceRef::Name("default".into()) {
+            let (_, created) = self.kernel.resolve_or_create(&self.caller, &self.instance).await?;
+            if created {
+                tracing::info!("made the instance \"default\"");
+            }
+        }
+        self.kernel.execute(&self.caller, &self.instance, operation, args).await
+    }
+}

@@ -1,0 +1,142 @@
+//! `mindcache serve`: MCP over HTTP, for the clients of this machine.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
+
+use axum::serve::ListenerExt as _;
+use clap::Args;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Settings,
+    face::mcp::http::{self, Access},
+    kernel::Kernel,
+};
+
+use super::{
+    mcp::stop_signal,
+    output::{Failure, Output},
+};
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:8787", value_name = "HOST:PORT", env = "MINDCACHE_LISTEN")]
+    listen: SocketAddr,
+    /// Ask for no token; only on a loopback address
+    #[arg(long, env = "MINDCACHE_NO_AUTH")]
+    no_auth: bool,
+}
+
+/// Serves until a signal.
+pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, output: &Output) -> Result<(), Failure> {
+    if args.no_auth && !args.listen.ip().is_loopback() {
+        let text = "--no-auth is for loopback addresses only: anyone who reaches this address could read and write";
+        return Err(Failure::Usage(text.into()));
+    }
+    let data_dir = settings.data_dir()?;
+    let token = if args.no_auth { None } else { Some(token(&data_dir)?) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on {}: {error}; choose another address with --listen", args.listen)
+        })?;
+        let address = listener.local_addr()?;
+        output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
+        introduce(output, address, &data_dir, token.as_deref())?;
+        let stop = CancellationToken::new();
+        let access = Access { token, hosts: hosts(address), environment: "local" };
+        let routes = http::router(kernel, access, stop.clone());
+        // Nagle's algorithm makes an answer wait for the client's acknowledgement: 40 ms a call.
+        let listener = listener.tap_io(|socket| {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "cannot switch Nagle's algorithm off");
+            }
+        });
+        let signal = stop_signal()?;
+        let ending = async move {
+            signal.await;
+            stop.cancel();
+        };
+        axum::serve(listener, routes).with_graceful_shutdown(ending).await?;
+        Ok(())
+    })
+}
+
+fn hosts(address: SocketAddr) -> Vec<String> {
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let own = address.ip().to_string();
+    if !hosts.contains(&own) {
+        hosts.push(own);
+    }
+    hosts
+}
+
+/// What to paste into a client.
+fn introduce(output: &Output, address: SocketAddr, data_dir: &Path, token: Option<&str>) -> Result<(), Failure> {
+    output.line(&format!("data folder: {}", data_dir.display()))?;
+    let mut entry = json!({"type": "http", "url": format!("http://{address}/mcp")});
+    match token {
+        Some(token) => {
+            if let Some(object) = entry.as_object_mut() {
+                object.insert("headers".into(), json!({"Authorization": format!("Bearer {token}")}));
+            }
+        }
+        None => output.line("WARNING: no token is asked for; every program on this machine can read and write")?,
+    }
+    output.line("client config:")?;
+    output.line(&format!("{:#}", json!({"mcpServers": {"mindcache": entry}})))
+}
+
+/// The token of this data folder, made at the first start; only this user can read it.
+fn token(data_dir: &Path) -> Result<String, Failure> {
+    let path = data_dir.join("token");
+    let told = |error: io::Error| anyhow::anyhow!("cannot use {}: {error}", path.display());
+    match fs::read_to_string(&path) {
+        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(told(error).into()),
+    }
+    // Two random UUIDs: 244 bits from the system's generator.
+    let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    private_folder(data_dir).map_err(told)?;
+    // Written beside and renamed: no reader sees half a token, and of two first starts one wins for both.
+    let beside = data_dir.join(format!(".token-{}", uuid::Uuid::new_v4()));
+    let written = private_file(&beside).and_then(|mut file| {
+        writeln!(file, "{token}")?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    });
+    written.map_err(told)?;
+    Ok(fs::read_to_string(&path).map_err(told)?.trim().to_owned())
+}
+
+#[cfg(unix)]
+fn private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn private_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}

@@ -1,0 +1,3 @@
+//! What is computed from records, pure: today the system prompt.
+
+pub mod prompt;

@@ -1,0 +1,10 @@
+//! The Model Context Protocol: one handler for both eras (sessions up to 2025-11-25, stateless 2026-07-28),
+//! over stdio and streamable HTTP.
+
+pub mod http;
+mod resources;
+mod server;
+pub mod stdio;
+mod tools;
+
+pub use server::Server;

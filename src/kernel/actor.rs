@@ -1,0 +1,332 @@
+//! The queue of an instance and the batch that empties it: one transaction for everything that waits.
+//!
+//! It takes what is there and never waits for more: the flush of the previous group is the batching window.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    model::{
+        error::{OpError, Reason},
+        instance::InstanceId,
+        limits,
+        record::Effect,
+        value::Content,
+        view::{Position, ReadView},
+    },
+    ops::{
+        operation::{Call, Reply, Step, Wait},
+        tx::{SavedBlob, Tx},
+    },
+    store::{Instance, Turn, Turns},
+};
+
+use super::{Caller, clock::Stopwatch, handle::Handle, stopped};
+
+/// A change that somebody wants.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) call: Arc<dyn Call>,
+    pub(super) caller: Caller,
+    pub(super) operation: &'static str,
+    pub(super) fresh_id: Option<InstanceId>,
+}
+
+/// What a turn answers.
+enum Answered {
+    Reply(Result<Reply, OpError>),
+    /// Large values to save first; then the order is to be queued again with them.
+    Unsaved(Vec<Content>),
+}
+
+const WAITING: u8 = 0;
+const STARTED: u8 = 1;
+const ABANDONED: u8 = 2;
+
+struct Command {
+    order: Order,
+    saved: Vec<SavedBlob>,
+    /// Save large values inside the turn: somebody else changed the value while they were being saved.
+    save_inside: bool,
+    state: Arc<AtomicU8>,
+    answer: oneshot::Sender<Answered>,
+}
+
+/// The queue, and the writer while no batch runs.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    commands: VecDeque<Command>,
+    is_running: bool,
+    writer: Option<Box<dyn Instance>>,
+}
+
+impl Mailbox {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        // Each change of the queue is a single step, so it is whole even if a holder panicked.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handle {
+    /// Queues a change and answers when it is durable.
+    pub(super) async fn write(self: &Arc<Self>, order: Order) -> Result<Reply, OpError> {
+        let mut saved: Vec<SavedBlob> = Vec::new();
+        // Large values are hashed and written here, off the writer. If the key changed meanwhile, the third
+        // run saves inside its turn, so that writers of one large key cannot starve each other.
+        for round in 0.. {
+            match self.submit(order.clone(), saved.clone(), round >= 2).await? {
+                Answered::Reply(reply) => return reply,
+                Answered::Unsaved(contents) => saved = self.save(contents).await?,
+            }
+        }
+        Err(stopped())
+    }
+
+    async fn save(self: &Arc<Self>, contents: Vec<Content>) -> Result<Vec<SavedBlob>, OpError> {
+        let this = Arc::clone(self);
+        let saving =
+            tokio::task::spawn_blocking(move || contents.into_iter().map(|content| this.save_one(content)).collect());
+        saving.await.map_err(|_| stopped())?
+    }
+
+    fn save_one(&self, content: Content) -> Result<SavedBlob, OpError> {
+        let blob = self.store.save_blob(&self.id, &content)?;
+        Ok(SavedBlob { content: Arc::new(content), blob })
+    }
+
+    async fn submit(
+        self: &Arc<Self>,
+        order: Order,
+        saved: Vec<SavedBlob>,
+        save_inside: bool,
+    ) -> Result<Answered, OpError> {
+        let state = Arc::new(AtomicU8::new(WAITING));
+        let (answer, mut answered) = oneshot::channel();
+        let command = Command { order, saved, save_inside, state: Arc::clone(&state), answer };
+        if self.enqueue(command)? {
+            let this = Arc::clone(self);
+            drop(tokio::task::spawn_blocking(move || this.run()));
+        }
+        let patience = Duration::from_millis(limits::GATE_WAIT_MS);
+        let result = match tokio::time::timeout(patience, &mut answered).await {
+            Ok(result) => result,
+            // Not begun: it is taken back, and nothing has changed. Begun: its outcome is worth waiting for.
+            Err(_) if state.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok() => {
+                return Err(self.busy());
+            }
+            Err(_) => answered.await,
+        };
+        result.map_err(|_| stopped())
+    }
+
+    /// Whether a batch must be started.
+    fn enqueue(&self, command: Command) -> Result<bool, OpError> {
+        let mut queue = self.mailbox.lock();
+        if queue.commands.len() >= limits::QUEUE {
+            let waiting = queue.commands.len();
+            return Err(OpError::Overloaded { what: format!("instance {}", self.id), waiting });
+        }
+        queue.commands.push_back(command);
+        Ok(!std::mem::replace(&mut queue.is_running, true))
+    }
+
+    fn busy(&self) -> OpError {
+        OpError::Unavailable {
+            reason: Reason::Busy,
+            what: format!(
+                "another process has been writing to instance {} for {} s",
+                self.id,
+                limits::GATE_WAIT_MS / 1000
+            ),
+            remedy: "try again; if it stays so, look for a stopped mindcache process. Nothing was changed".into(),
+        }
+    }
+
+    /// Empties the queue, group by group.
+    fn run(&self) {
+        let _idle = IdleAgain(&self.mailbox);
+        let mut writer = self.mailbox.lock().writer.take();
+        loop {
+            let finished = match writer.take().map_or_else(|| self.store.open(&self.id), Ok) {
+                Ok(mut open) => {
+                    let succeeded = self.group(open.as_mut());
+                    // After an error the file is opened anew: whatever was wrong with the connection is gone.
+                    writer = succeeded.then_some(open);
+                    self.finished(&mut writer)
+                }
+                Err(error) => {
+                    self.refuse_all(&error);
+                    self.finished(&mut writer)
+                }
+            };
+            if finished {
+                return;
+            }
+        }
+    }
+
+    /// Puts the writer back if nothing is waiting.
+    fn finished(&self, writer: &mut Option<Box<dyn Instance>>) -> bool {
+        let mut queue = self.mailbox.lock();
+        if !queue.commands.is_empty() {
+            return false;
+        }
+        queue.writer = writer.take();
+        queue.is_running = false;
+        true
+    }
+
+    fn group(&self, writer: &mut dyn Instance) -> bool {
+        let mut turns =
+            Group { handle: self, pending: Vec::new(), bytes: 0, count: 0, since: Stopwatch::start(), due: i64::MAX };
+        let result = writer.group(&mut turns);
+        let Group { pending, due, .. } = turns;
+        match result {
+            Ok(committed) => {
+                if committed.changes > 0 {
+                    self.stats.record(committed.changes);
+                }
+                for (answer, reply) in pending {
+                    // Somebody who has gone does not mind.
+                    drop(answer.send(Answered::Reply(reply)));
+                }
+                if committed.changes > 0 {
+                    self.announce(committed.head);
+                    self.due.send_if_modified(|earliest| std::mem::replace(earliest, due.min(*earliest)) > due);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, instance = %self.id, "a group of changes failed");
+                if pending.is_empty() {
+                    self.refuse_all(&error);
+                }
+                for (answer, _) in pending {
+                    drop(answer.send(Answered::Reply(Err(error.clone()))));
+                }
+                false
+            }
+        }
+    }
+
+    fn refuse_all(&self, error: &OpError) {
+        let commands = std::mem::take(&mut self.mailbox.lock().commands);
+        for command in commands {
+            drop(command.answer.send(Answered::Reply(Err(error.clone()))));
+        }
+    }
+}
+
+impl super::Stats {
+    fn record(&self, changes: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(changes, Ordering::Relaxed);
+    }
+}
+
+/// If a turn panics, the writer goes with it and the next order starts a new batch.
+struct IdleAgain<'m>(&'m Mailbox);
+
+impl Drop for IdleAgain<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.lock();
+            queue.is_running = false;
+            queue.commands.clear();
+        }
+    }
+}
+
+/// The turns of one group, and the answers that wait for its commit.
+struct Group<'h> {
+    handle: &'h Handle,
+    pending: Vec<(oneshot::Sender<Answered>, Result<Reply, OpError>)>,
+    bytes: usize,
+    count: usize,
+    since: Stopwatch,
+    due: i64,
+}
+
+impl Turns for Group<'_> {
+    fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn> {
+        while !self.is_full() {
+            let command = self.handle.mailbox.lock().commands.pop_front()?;
+            let claimed = command.state.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
+            if claimed.is_err() || command.answer.is_closed() {
+                continue;
+            }
+            self.count += 1;
+            if let Some(turn) = self.turn(command, view, position) {
+                return Some(turn);
+            }
+        }
+        None
+    }
+}
+
+impl Group<'_> {
+    fn is_full(&self) -> bool {
+        self.count >= limits::GROUP_COMMANDS
+            || self.bytes >= limits::GROUP_BYTES
+            || (self.count > 0 && self.since.elapsed_ms() >= limits::GROUP_MS)
+    }
+
+    /// Runs one command. Its answer waits for the commit even when it is a refusal: that may rest on what an
+    /// earlier turn of the group did.
+    fn turn(&mut self, mut command: Command, view: &dyn ReadView, position: Position) -> Option<Turn> {
+        let Order { call, caller, operation, fresh_id } = command.order;
+        let cx = self.handle.context(&caller, position, Wait::default(), fresh_id);
+        loop {
+            let mut tx = Tx::new(view, position.head, &cx, &command.saved);
+            let reply = match call.apply(&mut tx, &cx) {
+                Ok(Step::Done(reply)) => reply,
+                Ok(Step::Park { .. }) => {
+                    let error =
+                        OpError::invalid("wait_ms", "an operation that changes something cannot wait", operation);
+                    self.pending.push((command.answer, Err(error)));
+                    return None;
+                }
+                Err(error) => {
+                    self.pending.push((command.answer, Err(error)));
+                    return None;
+                }
+            };
+            let done = tx.finish();
+            if done.unsaved.is_empty() {
+                self.note(&done.effects);
+                self.pending.push((command.answer, Ok(reply)));
+                return Some(Turn { now_ms: cx.now_ms, operation, actor: caller.actor, effects: done.effects });
+            }
+            if !command.save_inside {
+                drop(command.answer.send(Answered::Unsaved(done.unsaved)));
+                return None;
+            }
+            match done.unsaved.into_iter().map(|content| self.handle.save_one(content)).collect::<Result<Vec<_>, _>>() {
+                Ok(saved) => command.saved.extend(saved),
+                Err(error) => {
+                    self.pending.push((command.answer, Err(error)));
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, effects: &[Effect]) {
+        self.bytes += effects.iter().map(Effect::cost_bytes).sum::<usize>();
+        let earliest = effects.iter().filter_map(|effect| effect.expires_at).min();
+        self.due = self.due.min(earliest.unwrap_or(i64::MAX));
+    }
+}

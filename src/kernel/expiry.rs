@@ -1,0 +1,69 @@
+//! Active expiry: sleeps until the earliest expiry of an instance, then has what is due removed.
+//!
+//! Every process that uses an instance does this; the operation is idempotent, so it happens once.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    model::{error::OpError, index, kind},
+    ops::{expiry::ExpireDue, operation::Operation as _},
+};
+
+use super::{Caller, actor::Order, handle::Handle};
+
+/// How often to look anew, for what other processes wrote and for a clock that was set.
+const LOOK_EVERY_MS: i64 = 60_000;
+
+/// Watches an instance for as long as it is in use.
+pub(super) fn watch(handle: &Arc<Handle>) {
+    let weak = Arc::downgrade(handle);
+    let mut due = handle.due.subscribe();
+    drop(tokio::spawn(async move {
+        loop {
+            let Some(handle) = weak.upgrade() else { return };
+            due.borrow_and_update();
+            let wait_ms = match sweep(&handle).await {
+                Ok(wait_ms) => wait_ms,
+                Err(error) => {
+                    tracing::warn!(%error, instance = %handle.id, "could not expire what is due");
+                    LOOK_EVERY_MS
+                }
+            };
+            drop(handle);
+            let patience = Duration::from_millis(wait_ms.clamp(1, LOOK_EVERY_MS).unsigned_abs());
+            if let Ok(Err(_)) = tokio::time::timeout(patience, due.changed()).await {
+                return;
+            }
+        }
+    }));
+}
+
+/// Removes what is due; answers in how many milliseconds the next is.
+async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
+    loop {
+        let (now_ms, earliest) = earliest(handle)?;
+        let Some(at) = earliest else { return Ok(LOOK_EVERY_MS) };
+        handle.due.send_if_modified(|known| {
+            *known = at;
+            false
+        });
+        if at > now_ms {
+            return Ok(at - now_ms);
+        }
+        let order = Order {
+            call: Arc::new(ExpireDue::default()),
+            caller: Caller::system(),
+            operation: ExpireDue::NAME,
+            fresh_id: None,
+        };
+        handle.write(order).await?;
+    }
+}
+
+fn earliest(handle: &Handle) -> Result<(i64, Option<i64>), OpError> {
+    handle.view(|view, position| {
+        let first = view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(i64::MAX), 1)?;
+        let now_ms = handle.clock.wall_ms().max(position.clock_ms);
+        Ok((now_ms, first.first().and_then(|found| index::to_number(&found.key))))
+    })?
+}

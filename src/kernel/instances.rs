@@ -1,0 +1,109 @@
+//! Procedures around the catalog: finding an instance and making one.
+//!
+//! Two files never commit together: the folder is built first, and the catalog's record is the commit point.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    model::{
+        error::OpError,
+        instance::{Instance, InstanceId, InstanceRef},
+        kind::Kind as _,
+    },
+    ops::{
+        instances::{self, Create},
+        operation::{Call, Entry, Operation as _, Reply, Wait},
+        tx::Tx,
+    },
+};
+
+use super::{Caller, Kernel, actor::Order, stopped};
+
+impl Kernel {
+    /// The id of an instance. Errors: `not_found` for a name that the catalog does not have.
+    pub fn resolve(&self, instance: &InstanceRef) -> Result<InstanceId, OpError> {
+        match instance {
+            InstanceRef::Id(id) => Ok(id.clone()),
+            InstanceRef::Name(name) => self.find_instance(name)?.ok_or_else(|| instances::not_found(name)),
+        }
+    }
+
+    /// The id of an instance, which is made if it has a name that nobody uses yet. The second is whether it was
+    /// made now.
+    pub async fn resolve_or_create(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+    ) -> Result<(InstanceId, bool), OpError> {
+        let InstanceRef::Name(name) = instance else { return Ok((self.resolve(instance)?, false)) };
+        if let Some(id) = self.find_instance(name)? {
+            return Ok((id, false));
+        }
+        let entry = crate::ops::find(Create::NAME).ok_or_else(stopped)?;
+        let create: Create = crate::ops::operation::parse(serde_json::json!({ "name": name }))?;
+        match self.create_instance(caller, entry, Box::new(create)).await {
+            Ok(_) => Ok((self.resolve(instance)?, true)),
+            // Another process was first.
+            Err(OpError::AlreadyExists { .. }) => Ok((self.resolve(instance)?, false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Builds the folder, then commits the record; a refused record takes the folder away again.
+    pub(super) async fn create_instance(
+        &self,
+        caller: &Caller,
+        entry: &'static Entry,
+        call: Box<dyn Call>,
+    ) -> Result<Reply, OpError> {
+        let id = InstanceId::from_uuid(Uuid::new_v4());
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let (store, fresh) = (Arc::clone(&self.store), id.clone());
+        tokio::task::spawn_blocking(move || store.create(&fresh)).await.map_err(|_| stopped())??;
+        let order =
+            Order { call: call.into(), caller: caller.clone(), operation: entry.name, fresh_id: Some(id.clone()) };
+        let reply = catalog.write(order).await;
+        if reply.is_err() {
+            let store = Arc::clone(&self.store);
+            let removed = tokio::task::spawn_blocking(move || store.remove(&id)).await.map_err(|_| stopped())?;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "the folder of a refused instance stays until the next sweep");
+            }
+        }
+        reply
+    }
+
+    /// Whether the catalog has an instance of this id.
+    pub(super) fn is_listed(&self, id: &InstanceId) -> Result<bool, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        catalog.view(|view, _| view.record(Instance::KIND, id.as_str()).map(|record| record.is_some()))?
+    }
+
+    /// The name of an instance; the id itself for the catalog.
+    pub fn instance_name(&self, id: &InstanceId) -> Result<String, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let record = catalog.view(|view, _| view.record(Instance::KIND, id.as_str()))??;
+        let name = record.and_then(|record| serde_json::from_str::<Instance>(&record.body).ok());
+        match name {
+            Some(instance) => Ok(instance.name),
+            None if id.is_catalog() => Ok(id.to_string()),
+            None => Err(instances::not_found(id.as_str())),
+        }
+    }
+
+    fn find_instance(&self, name: &str) -> Result<Option<InstanceId>, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let caller = Caller::system();
+        catalog.view(|view, position| {
+            let cx = catalog.context(&caller, position, Wait::default(), None);
+            let tx = Tx::new(view, position.head, &cx, &[]);
+            let found = instances::find(&tx, name)?;
+            found.map(|held| InstanceRef::parse(&held.record.id)).transpose().map(|reference| match reference {
+                Some(InstanceRef::Id(id)) => Some(id),
+                _ => None,
+            })
+        })?
+    }
+}

@@ -1,0 +1,208 @@
+//! Order: validate, authorise, apply, log, commit, reply, feed. Every face calls [`Kernel::execute`].
+
+mod actor;
+pub mod clock;
+mod expiry;
+mod handle;
+mod instances;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    model::{
+        actor::Actor,
+        error::{OpError, Reason},
+        instance::{InstanceId, InstanceRef},
+        limits,
+        permission::{self, Mode, Principal},
+    },
+    ops::{
+        self, catalog,
+        operation::{Answer, Call, EffectClass, Entry, Reply, Step, Target, Wait, parse},
+    },
+    store::Store,
+};
+
+use clock::Clock;
+use handle::{Handle, Look};
+
+/// Who calls, and how much they may do.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who was identified.
+    pub principal: Principal,
+    /// How much this connection may do.
+    pub mode: Mode,
+    /// The author for the log.
+    pub actor: Actor,
+}
+
+impl Caller {
+    /// The kernel itself: upkeep.
+    fn system() -> Self {
+        Self { principal: Principal::local(permission::PrincipalKind::App), mode: Mode::Edit, actor: Actor::system() }
+    }
+}
+
+/// How many changes were made durable, and in how many commits.
+#[derive(Debug, Default)]
+pub struct Stats {
+    commits: AtomicU64,
+    changes: AtomicU64,
+}
+
+impl Stats {
+    /// Commits and changes since the start.
+    pub fn read(&self) -> (u64, u64) {
+        (self.commits.load(Ordering::Relaxed), self.changes.load(Ordering::Relaxed))
+    }
+}
+
+/// The kernel over one store.
+pub struct Kernel {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    handles: Mutex<HashMap<InstanceId, Arc<Handle>>>,
+    stats: Arc<Stats>,
+}
+
+impl Kernel {
+    /// A kernel over a store, with the clock that tells its time.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { store, clock, handles: Mutex::default(), stats: Arc::default() })
+    }
+
+    /// How much was written.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Does one operation on an instance, and answers when its changes are durable.
+    pub async fn execute(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        name: &str,
+        args: Value,
+    ) -> Result<Reply, OpError> {
+        let entry = ops::find(name).filter(|entry| entry.meta.listing != ops::operation::Listing::Internal);
+        let entry = entry.ok_or_else(|| unknown_operation(name))?;
+        if !entry.allowed(caller.mode) {
+            return Err(permission::refuse_operation(caller.mode, entry.meta.action, entry.name));
+        }
+        match &entry.answer {
+            Answer::Turn(parse) => self.turn(caller, instance, entry, parse(args)?).await,
+            Answer::Procedure(parse) => self.create_instance(caller, entry, parse(args)?).await,
+            Answer::Search => {
+                let search: catalog::Search = parse(args)?;
+                reply_of(catalog::search(ops::registry(), caller.mode, search.query.as_str()))
+            }
+            Answer::Forward => {
+                let forward: catalog::Forward = parse(args)?;
+                let inner = ops::find(forward.name.as_str()).filter(|inner| !matches!(inner.answer, Answer::Forward));
+                let inner = inner.ok_or_else(|| unknown_operation(forward.name.as_str()))?;
+                Box::pin(self.execute(caller, instance, inner.name, Value::Object(forward.args))).await
+            }
+        }
+    }
+
+    /// Applies an operation that was read from arguments.
+    async fn turn(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        entry: &'static Entry,
+        call: Box<dyn Call>,
+    ) -> Result<Reply, OpError> {
+        let id = match entry.meta.target {
+            Target::Catalog => InstanceId::catalog(),
+            Target::Instance => self.resolve(instance)?,
+        };
+        if id.is_catalog() && caller.mode != Mode::Edit {
+            return Err(permission::refuse_operation(caller.mode, permission::Action::Instances, entry.name));
+        }
+        let handle = self.handle(&id)?;
+        if entry.meta.effect == EffectClass::Read {
+            return read(&handle, caller, call.as_ref()).await;
+        }
+        handle
+            .write(actor::Order { call: call.into(), caller: caller.clone(), operation: entry.name, fresh_id: None })
+            .await
+    }
+
+    /// The open instance of an id that the catalog knows.
+    fn handle(&self, id: &InstanceId) -> Result<Arc<Handle>, OpError> {
+        if let Some(handle) = self.handles().get(id) {
+            return Ok(Arc::clone(handle));
+        }
+        if id.is_catalog() {
+            // Made on first use; refused when it was lost.
+            self.store.create(id)?;
+        } else if !self.is_listed(id)? {
+            return Err(ops::instances::not_found(id.as_str()));
+        }
+        let handle = Handle::new(id.clone(), Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.stats));
+        let handle = Arc::clone(self.handles().entry(id.clone()).or_insert(handle));
+        expiry::watch(&handle);
+        Ok(handle)
+    }
+
+    fn handles(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Arc<Handle>>> {
+        // A map of handles is whole even if a holder panicked.
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs an operation that only reads; one that waits is run again after each change until it is done.
+async fn read(handle: &Arc<Handle>, caller: &Caller, call: &dyn Call) -> Result<Reply, OpError> {
+    let mut feed = handle.follow();
+    let mut wait = Wait::default();
+    let mut deadline = None;
+    loop {
+        feed.borrow_and_update();
+        let Look { step, head } = handle.look(caller, call, wait)?;
+        let wait_ms = match step {
+            Step::Done(reply) => return Ok(reply),
+            Step::Park { wait_ms } => wait_ms,
+        };
+        wait.since.get_or_insert(head);
+        let deadline = *deadline
+            .get_or_insert_with(|| tokio::time::Instant::now() + Duration::from_millis(wait_ms.min(limits::WAIT_MS)));
+        match tokio::time::timeout_at(deadline, feed.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(stopped()),
+            Err(_) => wait.timed_out = true,
+        }
+    }
+}
+
+fn reply_of<T: serde::Serialize + ops::operation::Report>(out: T) -> Result<Reply, OpError> {
+    let result = serde_json::to_value(&out)
+        .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
+    Ok(Reply { outcome: out.outcome(), image: None, result })
+}
+
+fn unknown_operation(name: &str) -> OpError {
+    OpError::NotFound { what: format!("operation \"{name}\""), remedy: "op_search shows those that exist".into() }
+}
+
+/// The refusal of a process that is ending.
+fn stopped() -> OpError {
+    OpError::Unavailable {
+        reason: Reason::Stopped,
+        what: "the instance stopped before it answered".into(),
+        remedy: "look whether the change was made, then try again".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! The kernel over a real store with a clock of the test.

@@ -1,0 +1,43 @@
+//! Who did it: the part of a change that answers "by whom, with which program, in which run".
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The author of a change as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Who was authorised: `local` for the user of this machine.
+    pub principal: String,
+    /// The program that asked, as it names itself (`claude-code`, `cli`); empty when it did not say.
+    pub client: String,
+    /// One connection or one command of that client, so that its own changes can be told from those
+    /// of another run of the same program. Random, never a secret.
+    pub run: String,
+}
+
+impl Actor {
+    /// The kernel's own hand: expiry and other upkeep.
+    pub fn system() -> Self {
+        Self { principal: "system".into(), client: "mindcache".into(), run: String::new() }
+    }
+
+    /// `principal/client`, or the principal alone when the client did not name itself.
+    pub fn label(&self) -> String {
+        if self.client.is_empty() { self.principal.clone() } else { format!("{}/{}", self.principal, self.client) }
+    }
+}
+
+/// The author as replies show it: the run stays in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Author {
+    /// Who was authorised, such as `local`.
+    pub principal: String,
+    /// The program that wrote, as it names itself.
+    pub client: String,
+}
+
+impl From<&Actor> for Author {
+    fn from(actor: &Actor) -> Self {
+        Self { principal: actor.principal.clone(), client: actor.client.clone() }
+    }
+}

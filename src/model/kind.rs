@@ -1,0 +1,96 @@
+//! Kinds of records, and the indexes that each declares. "Index = recomputation from the records" is one
+//! property for all of them, so this is the only place that says which entries a record has.
+
+use serde::{Serialize, de::DeserializeOwned};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use super::{index, instance::Instance, key::Key, record::IndexEntry};
+
+/// Records that expire, by instant; shared by all kinds. Key: the instant in milliseconds.
+pub const DUE: &str = "due";
+/// Keys by content tag.
+pub const TAG: &str = "tag";
+/// Keys by type.
+pub const TYPE: &str = "type";
+/// Keys that a model may read.
+pub const READABLE: &str = "readable";
+/// Keys of the system prompt, by `z_index`.
+pub const PROMPT: &str = "prompt";
+/// Keys whose name is not in Unicode normal form C or is not ASCII, by that form.
+pub const NFC: &str = "nfc";
+/// Instances by project and name.
+pub const INSTANCE_NAME: &str = "instance_name";
+
+/// A kind of record: its word, and under what each record of it is found.
+pub trait Kind: Serialize + DeserializeOwned {
+    /// The word in the store.
+    const KIND: &'static str;
+
+    /// The index entries of a record, without `due`, which every kind has alike.
+    fn entries(&self, id: &str) -> Vec<IndexEntry>;
+}
+
+impl Kind for Key {
+    const KIND: &'static str = "key";
+
+    fn entries(&self, id: &str) -> Vec<IndexEntry> {
+        let mut entries = vec![IndexEntry { index: TYPE, key: self.key_type.name().into() }];
+        entries.extend(self.tags.iter().map(|tag| IndexEntry { index: TAG, key: tag.as_bytes().to_vec() }));
+        if self.system_tags.llm_readable() {
+            entries.push(IndexEntry { index: READABLE, key: Vec::new() });
+        }
+        if self.system_tags.has(super::tags::SystemTag::SystemPrompt) {
+            entries.push(IndexEntry { index: PROMPT, key: index::number(self.z_index) });
+        }
+        if !id.is_ascii() {
+            entries.push(IndexEntry { index: NFC, key: nfc(id).into_bytes() });
+        }
+        entries
+    }
+}
+
+/// Unicode normal form C of a name.
+pub fn nfc(name: &str) -> String {
+    if is_nfc(name) { name.to_owned() } else { name.nfc().collect() }
+}
+
+impl Kind for Instance {
+    const KIND: &'static str = "instance";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![IndexEntry { index: INSTANCE_NAME, key: instance_name_key(&self.project, &self.name) }]
+    }
+}
+
+/// Key of an instance's name; a NUL divides, as neither part contains one.
+pub fn instance_name_key(project: &str, name: &str) -> Vec<u8> {
+    [project.as_bytes(), b"\0", name.as_bytes()].concat()
+}
+
+/// All entries of a record with that expiry.
+pub fn entries_of<K: Kind>(record: &K, id: &str, expires_at: Option<i64>) -> Vec<IndexEntry> {
+    let mut entries = record.entries(id);
+    if let Some(at) = expires_at {
+        entries.push(IndexEntry { index: DUE, key: index::number(at) });
+    }
+    entries.sort();
+    entries
+}
+
+/// All entries of a stored record of any kind, recomputed from its body: what a check of the store compares
+/// with. `None` for a kind that this version does not know. Errors: the body is not one of that kind.
+pub fn recompute(
+    kind: &str,
+    id: &str,
+    body: &str,
+    expires_at: Option<i64>,
+) -> Option<serde_json::Result<Vec<IndexEntry>>> {
+    fn of<K: Kind>(id: &str, body: &str, expires_at: Option<i64>) -> serde_json::Result<Vec<IndexEntry>> {
+        serde_json::from_str::<K>(body).map(|record| entries_of(&record, id, expires_at))
+    }
+    match kind {
+        Key::KIND => Some(of::<Key>(id, body, expires_at)),
+        Instance::KIND => Some(of::<Instance>(id, body, expires_at)),
+        _ => None,
+    }
+}

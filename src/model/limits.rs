@@ -1,0 +1,63 @@
+//! Every limit on a size or a count, in one place. Sizes are bytes unless the name says characters.
+
+/// Longest key name, in characters.
+pub const KEY_NAME_CHARACTERS: usize = 256;
+/// Longest instance name, in characters.
+pub const INSTANCE_NAME_CHARACTERS: usize = 128;
+/// Largest value, decoded: one limit on every face.
+pub const VALUE_BYTES: usize = 25 * 1024 * 1024;
+/// A value over this is a file of its own beside the database. Below, one flush writes it; above, a file
+/// is twice as quick to write and five times as quick to read (measured at 5 MiB).
+pub const INLINE_BYTES: usize = 64 * 1024;
+/// Longest line or body a face takes: a 25 MiB value in base64 with its envelope.
+pub const MESSAGE_BYTES: usize = 36 * 1024 * 1024;
+/// Most characters of a text, or bytes of a file, in one reply.
+pub const PIECE: usize = 256 * 1024;
+/// Most bytes of an image in one reply: a picture is only of use whole.
+pub const IMAGE_PIECE: usize = 4 * 1024 * 1024;
+/// A value up to this size is shown in lists and histories.
+pub const LISTED_VALUE_BYTES: usize = 1024;
+/// Content tags of a key.
+pub const TAGS: usize = 32;
+/// Longest content tag, in characters.
+pub const TAG_CHARACTERS: usize = 64;
+/// Longest description of a key, in characters: it becomes part of a tool definition.
+pub const DESCRIPTION_CHARACTERS: usize = 300;
+/// Largest JSON Schema of a key.
+pub const SCHEMA_BYTES: usize = 16 * 1024;
+/// Deepest nesting of a key's JSON Schema.
+pub const SCHEMA_DEPTH: usize = 32;
+/// Longest content type, in characters.
+pub const CONTENT_TYPE_CHARACTERS: usize = 128;
+/// Most items of a page.
+pub const PAGE: u32 = 1000;
+/// Items of a list page unless told.
+pub const LIST_PAGE: u32 = 100;
+/// Items of a search or history page unless told.
+pub const SHORT_PAGE: u32 = 20;
+/// Longest wait of one call. MCP clients give up at about 60 s.
+pub const WAIT_MS: u64 = 45_000;
+/// Length of a wait unless told.
+pub const DEFAULT_WAIT_MS: u64 = 30_000;
+/// Most changes that one wait reports.
+pub const WAIT_CHANGES: usize = 100;
+/// Longest time to live: ten years.
+pub const TTL_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
+/// Most characters of the system prompt.
+pub const PROMPT_CHARACTERS: usize = 256 * 1024;
+/// Records that one turn of expiry removes.
+pub const EXPIRE_SLICE: usize = 1000;
+/// Longest `op_search` query, in characters.
+pub const QUERY_CHARACTERS: usize = 256;
+/// Commands waiting for one instance.
+pub const QUEUE: usize = 4096;
+/// Commands of one commit.
+pub const GROUP_COMMANDS: usize = 512;
+/// Bytes of one commit, after which no further command joins.
+pub const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// Time in which commands may join a commit, in milliseconds.
+pub const GROUP_MS: u128 = 10;
+/// How long a caller waits for another process to let go of the store.
+pub const GATE_WAIT_MS: u64 = 5_000;
+/// Characters of the client's name kept in the log.
+pub const CLIENT_CHARACTERS: usize = 64;

@@ -1,0 +1,19 @@
+//! The nouns, pure: what a key, a record, a change and an error are, and who may do what.
+//!
+//! Nothing here does IO, reads a clock or knows a wire format. It imports nothing of ours and holds
+//! what the layers above share: the permission decision, the read view's trait, the effects.
+
+pub mod actor;
+pub mod error;
+pub mod index;
+pub mod instance;
+pub mod key;
+pub mod kind;
+pub mod legacy;
+pub mod limits;
+pub mod permission;
+pub mod record;
+pub mod tags;
+pub mod time;
+pub mod value;
+pub mod view;

@@ -1,0 +1,185 @@
+//! Who may do what: the one function that every face's calls pass, asked by the kernel and by operations.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{error::OpError, key::Key, tags::SystemTag};
+
+/// What kind of party a principal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// A person, at a terminal or on the page.
+    Human,
+    /// A program with a key of its own.
+    App,
+    /// A model's client.
+    Agent,
+}
+
+/// Somebody who has been identified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Who; `local` is the user of this machine.
+    pub id: String,
+    /// What kind of party.
+    pub kind: PrincipalKind,
+}
+
+impl Principal {
+    /// The user of this machine, through a program of this kind.
+    pub fn local(kind: PrincipalKind) -> Self {
+        Self { id: "local".into(), kind }
+    }
+}
+
+/// How much a connection may do with an instance. Models use `use` unless their person chose otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Read what models may read.
+    Read,
+    /// Work with the keys that models may read and write.
+    Use,
+    /// Everything, as a person does.
+    Edit,
+}
+
+impl Mode {
+    /// The word of the mode.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Use => "use",
+            Self::Edit => "edit",
+        }
+    }
+}
+
+/// What somebody wants to do: the columns of the mode table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Read a key.
+    Read,
+    /// Write, append to or edit the value of an existing key.
+    Write,
+    /// Make a key.
+    Create,
+    /// Remove a key.
+    Delete,
+    /// Change attributes and tags, rename, clear.
+    Attributes,
+    /// Create, rename or remove instances.
+    Instances,
+}
+
+/// Whether a mode may ever do this: what decides which tools are listed, and what is refused before a turn.
+pub fn mode_allows(mode: Mode, action: Action) -> bool {
+    match action {
+        Action::Read => true,
+        Action::Write | Action::Create | Action::Delete => mode >= Mode::Use,
+        Action::Attributes | Action::Instances => mode == Mode::Edit,
+    }
+}
+
+/// Whether a mode may read this key.
+pub fn may_read(mode: Mode, key: &Key) -> bool {
+    mode == Mode::Edit || key.system_tags.llm_readable()
+}
+
+/// The mode table of the design for one key. `key` is the stored one, or the one to be made for `Create`.
+///
+/// A key that may not be read answers a reader as if it were absent.
+pub fn check(mode: Mode, action: Action, name: &str, key: &Key) -> Result<(), OpError> {
+    let denied = |what: &str, remedy: &str| {
+        Err(OpError::PermissionDenied { what: format!("{what} key \"{name}\""), remedy: remedy.to_owned() })
+    };
+    if !mode_allows(mode, action) {
+        return denied(verb(action), &needs(action));
+    }
+    let llm_write = key.system_tags.llm_writable() || mode == Mode::Edit;
+    match action {
+        Action::Read if !may_read(mode, key) => Err(OpError::no_key(name)),
+        Action::Write if !llm_write => {
+            denied("writing", "It lacks the tag LLMWrite; a person can add it, or write it in edit mode")
+        }
+        Action::Delete if !llm_write => {
+            denied("deleting", "It lacks the tag LLMWrite; a person can add it, or delete it in edit mode")
+        }
+        Action::Delete if key.system_tags.has(SystemTag::Protected) => {
+            denied("deleting", "It is protected; a person must take the tag off first")
+        }
+        Action::Create if mode != Mode::Edit && key.system_tags.has(SystemTag::SystemPrompt) => {
+            denied("creating SystemPrompt", "Only edit mode makes keys of the system prompt")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of an action that the mode never allows.
+pub fn refuse_operation(mode: Mode, action: Action, operation: &str) -> OpError {
+    OpError::PermissionDenied { what: format!("{operation} in {} mode", mode.name()), remedy: needs(action) }
+}
+
+fn needs(action: Action) -> String {
+    let mode = match action {
+        Action::Attributes | Action::Instances => "edit",
+        _ => "use or edit",
+    };
+    format!("It needs {mode} mode, which the person who connects this client chooses")
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Read => "reading",
+        Action::Write => "writing",
+        Action::Create => "creating",
+        Action::Delete => "deleting",
+        Action::Attributes => "changing attributes of",
+        Action::Instances => "changing instances for",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{key::KeyType, tags::SystemTags, value::Stored};
+
+    fn key(tags: &[SystemTag]) -> Key {
+        let mut key = Key::new(KeyType::Text, Stored::Inline(String::new()));
+        key.system_tags = tags.iter().copied().collect::<SystemTags>();
+        key
+    }
+
+    /// DESIGN decision 11, one line a cell: action, tags of the key, then whether read, use and edit may.
+    #[test]
+    fn the_mode_table() {
+        use Action::{Attributes, Create, Delete, Read, Write};
+        use SystemTag::{LlmRead, LlmWrite, Protected, SystemPrompt};
+        let table: &[(Action, &[SystemTag], [bool; 3])] = &[
+            (Read, &[], [false, false, true]),
+            (Read, &[LlmWrite], [false, false, true]),
+            (Read, &[LlmRead], [true, true, true]),
+            (Read, &[SystemPrompt], [true, true, true]),
+            (Write, &[LlmRead], [false, false, true]),
+            (Write, &[LlmWrite], [false, true, true]),
+            (Write, &[SystemPrompt, LlmWrite], [false, true, true]),
+            (Create, &[LlmRead, LlmWrite], [false, true, true]),
+            (Create, &[SystemPrompt], [false, false, true]),
+            (Delete, &[LlmRead], [false, false, true]),
+            (Delete, &[LlmWrite], [false, true, true]),
+            (Delete, &[LlmWrite, Protected], [false, false, false]),
+            (Delete, &[Protected], [false, false, false]),
+            (Attributes, &[LlmRead, LlmWrite], [false, false, true]),
+            (Attributes, &[Protected], [false, false, true]),
+        ];
+        for (action, tags, expected) in table {
+            let got = [Mode::Read, Mode::Use, Mode::Edit].map(|mode| check(mode, *action, "k", &key(tags)).is_ok());
+            assert_eq!(got, *expected, "{action:?} {tags:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_may_not_be_read_answers_like_an_absent_one() {
+        assert_eq!(check(Mode::Use, Action::Read, "k", &key(&[])).unwrap_err(), OpError::no_key("k"));
+    }
+}

@@ -1,0 +1,59 @@
+//! Active expiry: removes what nobody has touched since its time was up. Lazy expiry is [`Tx::get`]'s.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{error::OpError, instance::Instance, key::Key, kind::Kind as _, limits, permission::Action};
+
+use super::{
+    operation::{Cx, EffectClass, Listing, OpMeta, Operation, Report, Step, Target},
+    tx::Tx,
+};
+
+/// Expire what is due, at most 1,000 records a turn.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireDue {}
+
+/// How far it came.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Expired {
+    /// How many records were removed.
+    pub expired: u64,
+}
+
+impl Report for Expired {
+    fn outcome(&self) -> String {
+        format!("{} records expired.", self.expired)
+    }
+}
+
+impl Operation for ExpireDue {
+    const NAME: &'static str = "expire_due";
+    const META: OpMeta = OpMeta {
+        title: "Expire what is due",
+        toolset: "upkeep",
+        listing: Listing::Internal,
+        target: Target::Instance,
+        action: Action::Read,
+        effect: EffectClass::Delete,
+        idempotent: true,
+        waits: false,
+        events: &["key.expired"],
+    };
+    type Out = Expired;
+
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Expired>, OpError> {
+        let mut expired = 0;
+        for found in tx.due(limits::EXPIRE_SLICE)? {
+            // Asking for a dead record is what expires it.
+            let gone = match found.kind.as_str() {
+                Key::KIND => tx.get::<Key>(&found.id)?.is_none(),
+                Instance::KIND => tx.get::<Instance>(&found.id)?.is_none(),
+                _ => false,
+            };
+            expired += u64::from(gone);
+        }
+        Ok(Step::Done(Expired { expired }))
+    }
+}

@@ -1,0 +1,85 @@
+//! The JSON Schema that a key may carry: checked when it is given, and against every value written.
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use crate::model::{error::OpError, key::KeyType, limits, value::Content};
+
+/// Checks a schema itself: size, depth, dialect, and that it refers to nothing outside.
+pub fn check(schema: &Value) -> Result<(), OpError> {
+    let size = schema.to_string().len();
+    if size > limits::SCHEMA_BYTES {
+        return Err(OpError::TooLarge {
+            what: "the schema".into(),
+            got_bytes: size as u64,
+            limit_bytes: limits::SCHEMA_BYTES as u64,
+            remedy: "Describe the value more loosely".into(),
+        });
+    }
+    if depth(schema) > limits::SCHEMA_DEPTH {
+        return Err(OpError::invalid("schema", "a schema nests at most 32 levels", "more"));
+    }
+    compile(schema).map(drop)
+}
+
+/// Checks a value against the schema of its key. Images and files have none.
+pub fn validate(schema: &Value, key_type: KeyType, content: &Content) -> Result<(), OpError> {
+    let Content::Text(text) = content else { return Ok(()) };
+    let value = match key_type {
+        KeyType::Json => serde_json::from_str(text)
+            .map_err(|error| OpError::invalid("value", format!("the value is JSON text: {error}"), text))?,
+        _ => Value::String(text.clone()),
+    };
+    let validator = compile(schema)?;
+    validator.validate(&value).map_err(|error| {
+        let at = error.instance_path().to_string();
+        let place = if at.is_empty() { String::new() } else { format!(" at {at}") };
+        OpError::invalid("value", format!("it does not satisfy the schema of the key{place}: {}", error.masked()), text)
+    })
+}
+
+fn compile(schema: &Value) -> Result<Validator, OpError> {
+    // The linear-time pattern engine: a stored pattern must not be able to hold up the instance.
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .with_pattern_options(PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| OpError::invalid("schema", format!("it is not a JSON Schema of 2020-12: {error}"), ""))
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_is_checked_as_what_it_is() {
+        let schema =
+            json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]});
+        let json = |text: &str| validate(&schema, KeyType::Json, &Content::Text(text.into()));
+        assert!(json(r#"{"n":1}"#).is_ok());
+        let error = json(r#"{"n":0}"#).unwrap_err();
+        assert!(error.to_string().contains("/n"), "{error}");
+        let text = validate(&json!({"type": "string", "maxLength": 2}), KeyType::Text, &Content::Text("abc".into()));
+        assert_eq!(text.unwrap_err().code(), "invalid_argument");
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_used_is_refused() {
+        let mut deep = json!({});
+        for _ in 0..40 {
+            deep = json!({"properties": {"a": deep}});
+        }
+        for bad in [json!({"type": "nonsense"}), json!({"$ref": "http://example.invalid/x"}), deep] {
+            assert!(check(&bad).is_err(), "{bad}");
+        }
+    }
+}

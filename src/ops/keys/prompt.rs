@@ -1,0 +1,74 @@
+//! `get_system_prompt`: the prompt that the `SystemPrompt` keys make.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    derive::prompt::{self, Section},
+    model::{error::OpError, key::Key, kind, limits, permission::Action, value::Content},
+};
+
+use super::{load, meta};
+use crate::ops::{
+    operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
+    tx::Tx,
+};
+
+/// The system prompt: every SystemPrompt key by z_index, then name. Images and files are named, not shown;
+/// what does not fit is named in left_out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SystemPrompt {}
+
+/// The prompt.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Prompt {
+    /// Its text.
+    pub prompt: String,
+    /// The keys in it, in order.
+    pub keys: Vec<String>,
+    /// The keys that did not fit.
+    pub left_out: Vec<String>,
+    /// The state that it shows.
+    pub as_of_seq: u64,
+}
+
+impl Report for Prompt {
+    fn outcome(&self) -> String {
+        let left = match self.left_out.len() {
+            0 => String::new(),
+            count => format!("; {count} keys did not fit and were left out"),
+        };
+        format!("The system prompt is made of {} keys{left}.", self.keys.len())
+    }
+}
+
+impl Operation for SystemPrompt {
+    const NAME: &'static str = "get_system_prompt";
+    const META: OpMeta = meta("System prompt", Action::Read, EffectClass::Read);
+    type Out = Prompt;
+
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Prompt>, OpError> {
+        let mut sections = Vec::new();
+        for held in tx.ordered::<Key>(kind::PROMPT, limits::PAGE as usize)? {
+            let (name, key) = (held.record.id, held.content);
+            // A value longer than the whole budget is not loaded to be left out.
+            let text = if key.key_type.is_binary() || key.stored_bytes() > 4 * limits::PROMPT_CHARACTERS as u64 {
+                None
+            } else {
+                match load(tx, &name, &key)? {
+                    Content::Text(text) => Some(text),
+                    Content::Bytes(_) => None,
+                }
+            };
+            sections.push(Section { name, key_type: key.key_type, content_type: key.content_type, text });
+        }
+        let rendered = prompt::render(&sections, limits::PROMPT_CHARACTERS);
+        Ok(Step::Done(Prompt {
+            prompt: rendered.text,
+            keys: rendered.included,
+            left_out: rendered.left_out,
+            as_of_seq: tx.seq(),
+        }))
+    }
+}

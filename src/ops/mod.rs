@@ -1,0 +1,53 @@
+//! The verbs, pure: every change of an instance is an operation of this registry, a line each.
+//!
+//! An operation does no IO, reads no clock and rolls no dice. Faces and the CLI find it here by name.
+
+pub mod bounds;
+pub mod catalog;
+pub mod expiry;
+pub mod instances;
+pub mod key_schema;
+pub mod keys;
+pub mod operation;
+pub mod schema;
+pub mod tx;
+
+use std::sync::LazyLock;
+
+use operation::Entry;
+
+static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    vec![
+        Entry::of::<keys::list::List>(),
+        Entry::of::<keys::read::Read>(),
+        Entry::of::<keys::write::Write>(),
+        Entry::of::<keys::edit::Append>(),
+        Entry::of::<keys::edit::Edit>(),
+        Entry::of::<keys::delete::Delete>(),
+        Entry::of::<keys::history::History>(),
+        Entry::of::<keys::wait::WaitForChange>(),
+        Entry::of::<keys::prompt::SystemPrompt>(),
+        catalog::search_entry(),
+        catalog::call_entry(),
+        Entry::of::<keys::attributes::SetAttributes>(),
+        Entry::of::<keys::attributes::Rename>(),
+        Entry::of::<keys::delete::Clear>(),
+        Entry::of::<keys::history::Restore>(),
+        Entry::procedure::<instances::Create>(),
+        Entry::of::<instances::List>(),
+        Entry::of::<expiry::ExpireDue>(),
+    ]
+});
+
+/// All operations, in the order in which tools are listed.
+pub fn registry() -> &'static [Entry] {
+    &REGISTRY
+}
+
+/// The operation of a name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    registry().iter().find(|entry| entry.name == name)
+}
+
+#[cfg(test)]
+mod tests;

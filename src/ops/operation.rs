@@ -1,0 +1,275 @@
+//! What an operation is: typed input, typed output, applied in one turn, pure. Time, chance and the actor
+//! come in its context. Faces, CLI and tests reach it by name through its [`Entry`].
+
+use std::sync::{Arc, OnceLock};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::model::{
+    actor::Actor,
+    error::OpError,
+    instance::InstanceId,
+    key::Key,
+    permission::{self, Action, Mode, Principal},
+};
+
+use super::{schema, tx::Tx};
+
+/// Where an operation is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// A tool of its own wherever the mode allows it.
+    Tool,
+    /// Found by `op_search`, called by `op_call` and the CLI.
+    Search,
+    /// The kernel's own; no face lists or calls it.
+    Internal,
+}
+
+/// Which instance an operation works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The one that the caller names.
+    Instance,
+    /// The catalog.
+    Catalog,
+}
+
+/// What an operation does to the instance, for annotations and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectClass {
+    /// Nothing: it never waits behind a writer.
+    Read,
+    /// It makes something new.
+    Create,
+    /// It changes something.
+    Update,
+    /// It removes something.
+    Delete,
+}
+
+/// The facts of an operation beside its name and its types.
+#[derive(Debug)]
+pub struct OpMeta {
+    /// Title for people.
+    pub title: &'static str,
+    /// The capability that it belongs to.
+    pub toolset: &'static str,
+    /// Where it is offered.
+    pub listing: Listing,
+    /// Which instance it works on.
+    pub target: Target,
+    /// The column of the mode table that it needs at least; finer checks are made on the key itself.
+    pub action: Action,
+    /// What it does.
+    pub effect: EffectClass,
+    /// Doing it twice is the same as doing it once.
+    pub idempotent: bool,
+    /// It may wait for a change.
+    pub waits: bool,
+    /// The changes that it leaves in the log, as `kind.change`.
+    pub events: &'static [&'static str],
+}
+
+/// What a turn is told from outside.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    /// The time of the turn, in milliseconds since 1970; never before that of an earlier turn.
+    pub now_ms: i64,
+    /// How much the caller may do.
+    pub mode: Mode,
+    /// Who calls.
+    pub principal: Principal,
+    /// The author for the log.
+    pub actor: Actor,
+    /// For an operation that waits: since when, and whether its time is up.
+    pub wait: Wait,
+    /// A fresh random id, for operations that make an instance.
+    pub fresh_id: Option<InstanceId>,
+}
+
+impl Cx {
+    /// Asks the mode table about one key.
+    pub fn check(&self, action: Action, name: &str, key: &Key) -> Result<(), OpError> {
+        permission::check(self.mode, action, name, key)
+    }
+}
+
+/// How far a waiting call has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// The head when the call came in; nothing on its first run.
+    pub since: Option<u64>,
+    /// The time is up: answer now.
+    pub timed_out: bool,
+}
+
+/// What one run of an operation came to.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// It is done.
+    Done(T),
+    /// Nothing yet: run it again after the next change, or when `wait_ms` have passed since the call.
+    Park {
+        /// How long the call may take in all.
+        wait_ms: u64,
+    },
+}
+
+/// Records that an operation will read, so that a store across a network can fetch them in one query.
+#[derive(Debug, Default)]
+pub struct ReadSet {
+    /// Kind and id of each.
+    pub records: Vec<(&'static str, String)>,
+}
+
+/// One thing that can be done to an instance.
+pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// Its name on every face. This is the only place that writes it.
+    const NAME: &'static str;
+    /// Its other facts.
+    const META: OpMeta;
+    /// Its result.
+    type Out: Serialize + JsonSchema + Report;
+
+    /// What it will read. SQLite ignores it: a read there costs microseconds.
+    fn plan(&self) -> ReadSet {
+        ReadSet::default()
+    }
+
+    /// Does it. Pure: the same view and context give the same outcome, and it may be run again.
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Self::Out>, OpError>;
+}
+
+/// What a result says of itself.
+pub trait Report {
+    /// The first sentence for people and models: the outcome, before anything else.
+    fn outcome(&self) -> String;
+
+    /// A picture to show beside it: content type and base64.
+    fn image(&self) -> Option<(String, String)> {
+        None
+    }
+}
+
+/// A result as faces get it.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The first sentence.
+    pub outcome: String,
+    /// The structured result, always an object.
+    pub result: Value,
+    /// A picture: content type and base64.
+    pub image: Option<(String, String)>,
+}
+
+/// An operation with its arguments, its type forgotten.
+pub trait Call: Send + Sync {
+    /// Runs it.
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError>;
+}
+
+impl<O: Operation> Call for O {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
+        let out = match Operation::apply(self, tx, cx)? {
+            Step::Done(out) => out,
+            Step::Park { wait_ms } => return Ok(Step::Park { wait_ms }),
+        };
+        let result = serde_json::to_value(&out)
+            .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
+        Ok(Step::Done(Reply { outcome: out.outcome(), image: out.image(), result }))
+    }
+}
+
+/// Who answers a call.
+pub enum Answer {
+    /// The operation itself, in a turn.
+    Turn(fn(Value) -> Result<Box<dyn Call>, OpError>),
+    /// The kernel, as a procedure around an operation (creating an instance builds its folder first).
+    Procedure(fn(Value) -> Result<Box<dyn Call>, OpError>),
+    /// The kernel, by searching the registry.
+    Search,
+    /// The kernel, by calling the operation that the arguments name.
+    Forward,
+}
+
+/// An operation in the registry.
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// Its other facts.
+    pub meta: OpMeta,
+    /// Who answers it.
+    pub answer: Answer,
+    input: fn() -> Map<String, Value>,
+    output: fn() -> Map<String, Value>,
+    input_schema: OnceLock<Arc<Map<String, Value>>>,
+    output_schema: OnceLock<Arc<Map<String, Value>>>,
+}
+
+impl Entry {
+    /// The entry of an operation that is applied in a turn.
+    pub fn of<O: Operation>() -> Self {
+        Self::with::<O, O::Out>(O::NAME, O::META, Answer::Turn(|args| Ok(Box::new(parse::<O>(args)?))))
+    }
+
+    /// The entry of an operation around which the kernel does more.
+    pub fn procedure<O: Operation>() -> Self {
+        Self::with::<O, O::Out>(O::NAME, O::META, Answer::Procedure(|args| Ok(Box::new(parse::<O>(args)?))))
+    }
+
+    /// The entry of a call that is answered from the registry.
+    pub fn with<In: JsonSchema, Out: JsonSchema>(name: &'static str, meta: OpMeta, answer: Answer) -> Self {
+        Self {
+            name,
+            meta,
+            answer,
+            input: schema::input::<In>,
+            output: schema::output::<Out>,
+            input_schema: OnceLock::new(),
+            output_schema: OnceLock::new(),
+        }
+    }
+
+    /// What it is for, and how it fails: the first lines of its type's documentation.
+    pub fn description(&self) -> &str {
+        self.schema().get("description").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The schema of its arguments, with the description.
+    fn schema(&self) -> &Arc<Map<String, Value>> {
+        self.input_schema.get_or_init(|| Arc::new((self.input)()))
+    }
+
+    /// The schema of its arguments: a flat object.
+    pub fn input_schema(&self) -> Arc<Map<String, Value>> {
+        let mut schema = Map::clone(self.schema());
+        schema.remove("description");
+        Arc::new(schema)
+    }
+
+    /// The schema of its result: an object.
+    pub fn output_schema(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(self.output_schema.get_or_init(|| Arc::new((self.output)())))
+    }
+
+    /// Whether the mode may call it at all.
+    pub fn allowed(&self, mode: Mode) -> bool {
+        self.meta.listing != Listing::Internal && permission::mode_allows(mode, self.meta.action)
+    }
+}
+
+/// Reads arguments into an operation. Errors: `invalid_argument` with the path.
+pub fn parse<T: DeserializeOwned>(args: Value) -> Result<T, OpError> {
+    serde_path_to_error::deserialize(args).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => "arguments".to_owned(),
+            path => path,
+        };
+        let text = error.into_inner().to_string();
+        OpError::InvalidArgument { path, rule: text, got: "what was sent".into() }
+    })
+}

@@ -1,0 +1,106 @@
+//! The schema dialect: what every client can read. One transform over what schemars derives.
+//!
+//! An object at the root without `oneOf`, `anyOf` or `allOf`, subschemas inlined, no `$schema`, no titles,
+//! no number formats, no `null` alternatives in arguments, no boolean subschemas: a single stray one makes
+//! some clients drop every tool of a server.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde_json::{Map, Value};
+
+/// The schema of arguments.
+pub fn input<T: JsonSchema>() -> Map<String, Value> {
+    derive::<T>(SchemaSettings::draft2020_12().for_deserialize(), true)
+}
+
+/// The schema of a result. Its members explain themselves, and every byte is paid in each conversation, so
+/// it carries no descriptions.
+pub fn output<T: JsonSchema>() -> Map<String, Value> {
+    derive::<T>(SchemaSettings::draft2020_12().for_serialize(), false)
+}
+
+/// A free JSON object as a member: an untyped schema would be `true`.
+pub fn any_object(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "object", "additionalProperties": {}})
+}
+
+fn derive<T: JsonSchema>(mut settings: SchemaSettings, is_input: bool) -> Map<String, Value> {
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    mend(&mut schema, is_input, true);
+    match schema {
+        Value::Object(mut object) => {
+            object.entry("type").or_insert_with(|| "object".into());
+            object
+        }
+        _ => Map::from_iter([("type".to_owned(), "object".into())]),
+    }
+}
+
+fn mend(schema: &mut Value, is_input: bool, is_root: bool) {
+    match schema {
+        Value::Bool(true) => *schema = Value::Object(Map::new()),
+        Value::Object(object) => mend_object(object, is_input, is_root),
+        _ => {}
+    }
+}
+
+fn mend_object(object: &mut Map<String, Value>, is_input: bool, is_root: bool) {
+    object.remove("$schema");
+    object.remove("title");
+    object.remove("format");
+    object.remove("default");
+    if !is_input {
+        object.remove("description");
+    } else if let Some(Value::String(text)) = object.get_mut("description") {
+        *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    if is_input && let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".into(), only);
+        }
+    }
+    without_null_alternative(object);
+    constants_to_enum(object);
+    if !is_root && !is_input && object.get("minimum").is_some_and(|least| least == 0) {
+        object.remove("minimum");
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        for property in properties.values_mut() {
+            mend(property, is_input, false);
+        }
+    }
+    for member in ["items", "additionalProperties"] {
+        // `additionalProperties: false` is the one boolean that stays.
+        if let Some(inner) = object.get_mut(member).filter(|inner| **inner != Value::Bool(false)) {
+            mend(inner, is_input, false);
+        }
+    }
+}
+
+/// `anyOf: [X, null]`, schemars' form of an optional inlined type, becomes X.
+fn without_null_alternative(object: &mut Map<String, Value>) {
+    let Some(Value::Array(mut choices)) = object.remove("anyOf") else { return };
+    choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+    if let [Value::Object(only)] = choices.as_slice() {
+        for (name, value) in only {
+            object.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        // The field's own words win over its type's, which `entry` has seen to.
+    } else {
+        object.insert("anyOf".into(), Value::Array(choices));
+    }
+}
+
+/// `oneOf` of constants, schemars' form of an enum with documented variants, becomes `enum`.
+fn constants_to_enum(object: &mut Map<String, Value>) {
+    let Some(Value::Array(choices)) = object.get("oneOf") else { return };
+    let constants: Option<Vec<Value>> = choices.iter().map(|choice| choice.get("const").cloned()).collect();
+    if let Some(constants) = constants {
+        object.remove("oneOf");
+        object.insert("type".into(), "string".into());
+        object.insert("enum".into(), Value::Array(constants));
+    }
+}

@@ -1,0 +1,314 @@
+//! A turn's transaction: the read view with an overlay. The finished overlay *is* the effects, so nothing is
+//! ever half done: a refused operation drops it, a finished one hands it to the store as it stands.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::model::{
+    error::{OpError, Reason},
+    index,
+    kind::{self, Kind},
+    record::{Change, ChangeKind, Effect, IndexEntry, Record},
+    value::{BlobRef, Content, Stored},
+    view::{Found, IdRange, ReadView},
+};
+
+use super::operation::Cx;
+
+/// A large value that is already in its file, so that a record may name it.
+#[derive(Debug, Clone)]
+pub struct SavedBlob {
+    /// The value.
+    pub content: std::sync::Arc<Content>,
+    /// Its file.
+    pub blob: BlobRef,
+}
+
+/// A typed record as a turn sees it.
+#[derive(Debug, Clone)]
+pub struct Held<K> {
+    /// The stored record.
+    pub record: Record,
+    /// Its content.
+    pub content: K,
+}
+
+/// What the overlay knows of a record: as it is now in this turn.
+struct Known {
+    record: Option<Record>,
+    /// Staged in this turn, with the index entries that it has now.
+    staged: Option<Vec<IndexEntry>>,
+}
+
+/// The read view of one turn and what the turn has done so far.
+pub struct Tx<'v> {
+    view: &'v dyn ReadView,
+    head: u64,
+    cx: &'v Cx,
+    known: BTreeMap<(&'static str, String), Known>,
+    effects: Vec<Effect>,
+    saved: &'v [SavedBlob],
+    unsaved: Vec<Content>,
+}
+
+/// What a finished turn leaves.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The changes to apply.
+    pub effects: Vec<Effect>,
+    /// Large values that must be in their files before these effects may be applied: save them, then run the
+    /// operation again with them. It is pure, so it may be.
+    pub unsaved: Vec<Content>,
+}
+
+impl<'v> Tx<'v> {
+    /// A transaction over one state of the instance. `saved` are the large values already in files.
+    pub fn new(view: &'v dyn ReadView, head: u64, cx: &'v Cx, saved: &'v [SavedBlob]) -> Self {
+        Self { view, head, cx, known: BTreeMap::new(), effects: Vec::new(), saved, unsaved: Vec::new() }
+    }
+
+    /// What the turn did.
+    pub fn finish(self) -> Outcome {
+        Outcome { effects: self.effects, unsaved: self.unsaved }
+    }
+
+    /// The seq of the last change, this turn's own included.
+    pub fn seq(&self) -> u64 {
+        self.head + self.effects.len() as u64
+    }
+
+    /// The seq that the next change gets, and so the version of what it writes.
+    pub fn next_seq(&self) -> u64 {
+        self.seq() + 1
+    }
+
+    /// One live record. A dead one is expired by asking for it, before anything else is done to it.
+    pub fn get<K: Kind>(&mut self, id: &str) -> Result<Option<Held<K>>, OpError> {
+        let Some(record) = self.live::<K>(id)? else { return Ok(None) };
+        hold(record).map(Some)
+    }
+
+    fn live<K: Kind>(&mut self, id: &str) -> Result<Option<Record>, OpError> {
+        let place = (K::KIND, id.to_owned());
+        if !self.known.contains_key(&place) {
+            let record = self.view.record(K::KIND, id)?;
+            self.known.insert(place.clone(), Known { record, staged: None });
+        }
+        let record = self.known.get(&place).and_then(|known| known.record.clone());
+        if record.as_ref().is_some_and(|record| is_dead(record, self.cx.now_ms)) {
+            self.remove::<K>(id, ChangeKind::Expired)?;
+            return Ok(None);
+        }
+        Ok(record)
+    }
+
+    /// Makes the record be so, until `expires_at` if given. Returns its version.
+    pub fn put<K: Kind>(&mut self, id: &str, content: &K, expires_at: Option<i64>) -> Result<u64, OpError> {
+        let before = self.live::<K>(id)?;
+        let body = serde_json::to_string(content).map_err(|error| unencodable(id, &error))?;
+        let entries = kind::entries_of(content, id, expires_at);
+        let leave = self.entries_before::<K>(id, before.as_ref())?;
+        let version = self.next_seq();
+        let record = Record {
+            id: id.to_owned(),
+            version,
+            created_at: before.as_ref().map_or(self.cx.now_ms, |record| record.created_at),
+            updated_at: self.cx.now_ms,
+            expires_at,
+            updated_by: self.cx.actor.clone(),
+            body: body.clone(),
+        };
+        let grown = body.len().cast_signed() - before.as_ref().map_or(0, |record| record.body.len().cast_signed());
+        self.effects.push(Effect {
+            kind: K::KIND,
+            id: id.to_owned(),
+            change: if before.is_some() { ChangeKind::Updated } else { ChangeKind::Created },
+            previous: self.previous::<K>(id, before.as_ref())?,
+            expires_at,
+            body: Some(body),
+            enter: entries.iter().filter(|entry| !leave.contains(entry)).cloned().collect(),
+            leave: leave.into_iter().filter(|entry| !entries.contains(entry)).collect(),
+            grown_bytes: grown as i64,
+        });
+        self.known.insert((K::KIND, id.to_owned()), Known { record: Some(record), staged: Some(entries) });
+        Ok(version)
+    }
+
+    /// Removes a record. Returns the seq of that, or nothing when there was no live one.
+    pub fn delete<K: Kind>(&mut self, id: &str) -> Result<Option<u64>, OpError> {
+        if self.live::<K>(id)?.is_none() {
+            return Ok(None);
+        }
+        self.remove::<K>(id, ChangeKind::Deleted).map(Some)
+    }
+
+    fn remove<K: Kind>(&mut self, id: &str, change: ChangeKind) -> Result<u64, OpError> {
+        let place = (K::KIND, id.to_owned());
+        let before = self.known.get(&place).and_then(|known| known.record.clone());
+        let leave = self.entries_before::<K>(id, before.as_ref())?;
+        self.effects.push(Effect {
+            kind: K::KIND,
+            id: id.to_owned(),
+            change,
+            previous: self.previous::<K>(id, before.as_ref())?,
+            expires_at: None,
+            body: None,
+            enter: Vec::new(),
+            leave,
+            grown_bytes: -(before.map_or(0, |record| record.body.len().cast_signed()) as i64),
+        });
+        self.known.insert(place, Known { record: None, staged: Some(Vec::new()) });
+        Ok(self.seq())
+    }
+
+    fn entries_before<K: Kind>(&self, id: &str, before: Option<&Record>) -> Result<Vec<IndexEntry>, OpError> {
+        if let Some(staged) = self.known.get(&(K::KIND, id.to_owned())).and_then(|known| known.staged.clone()) {
+            return Ok(staged);
+        }
+        let Some(record) = before else { return Ok(Vec::new()) };
+        Ok(kind::entries_of(&decode::<K>(record)?, id, record.expires_at))
+    }
+
+    fn previous<K: Kind>(&self, id: &str, before: Option<&Record>) -> Result<Option<u64>, OpError> {
+        if let Some(record) = before {
+            return Ok(Some(record.version));
+        }
+        let own = self.effects.iter().rposition(|effect| effect.kind == K::KIND && effect.id == id);
+        match own {
+            Some(position) => Ok(Some(self.head + position as u64 + 1)),
+            None => self.view.last_change(K::KIND, id),
+        }
+    }
+
+    /// Live records of a kind in byte order of their ids.
+    pub fn scan<K: Kind>(&self, range: &IdRange, limit: usize) -> Result<Vec<Held<K>>, OpError> {
+        self.pages::<K>(range, limit, |range| self.view.records(K::KIND, range, limit), |_| true)
+    }
+
+    /// Live records of a kind under one key of an index, in byte order of their ids.
+    pub fn scan_index<K: Kind>(
+        &self,
+        index: &'static str,
+        key: &[u8],
+        range: &IdRange,
+        limit: usize,
+    ) -> Result<Vec<Held<K>>, OpError> {
+        let wanted = IndexEntry { index, key: key.to_vec() };
+        self.pages::<K>(
+            range,
+            limit,
+            |range| self.view.index_records(&wanted, K::KIND, range, limit),
+            |entries| entries.contains(&wanted),
+        )
+    }
+
+    /// Reads pages until `limit` live records are found, then puts the overlay over them.
+    fn pages<K: Kind>(
+        &self,
+        range: &IdRange,
+        limit: usize,
+        read: impl Fn(&IdRange) -> Result<Vec<Record>, OpError>,
+        in_index: impl Fn(&[IndexEntry]) -> bool,
+    ) -> Result<Vec<Held<K>>, OpError> {
+        let mut found: BTreeMap<String, Record> = BTreeMap::new();
+        let mut rest = range.clone();
+        let mut seen_to_end = false;
+        while found.len() < limit && !seen_to_end {
+            let page = read(&rest)?;
+            seen_to_end = page.len() < limit;
+            let Some(last) = page.last().map(|record| record.id.clone()) else { break };
+            rest.lower = Bound::Excluded(last);
+            for record in page {
+                let staged = self.known.get(&(K::KIND, record.id.clone())).is_some_and(|known| known.staged.is_some());
+                if !staged && !is_dead(&record, self.cx.now_ms) {
+                    found.insert(record.id.clone(), record);
+                }
+            }
+        }
+        for ((kind, id), known) in &self.known {
+            // Beyond what was read there may be stored records in between, so staged ones wait their turn.
+            let within = range.contains(id) && (seen_to_end || !rest.contains(id));
+            if let (true, Some(record), Some(entries)) = (*kind == K::KIND && within, &known.record, &known.staged)
+                && in_index(entries)
+            {
+                found.insert(id.clone(), record.clone());
+            }
+        }
+        found.into_values().take(limit).map(hold).collect()
+    }
+
+    /// Live records of an index in order of its keys, at most `limit`. Reads what is stored: no operation
+    /// needs its own changes in it.
+    pub fn ordered<K: Kind>(&mut self, index: &'static str, limit: usize) -> Result<Vec<Held<K>>, OpError> {
+        let found = self.view.index_range(index, &[], &[0xff; 9], limit)?;
+        let mut records = Vec::with_capacity(found.len());
+        for Found { kind, id, .. } in found {
+            if kind == K::KIND
+                && let Some(held) = self.get::<K>(&id)?
+            {
+                records.push(held);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Records of any kind whose time is up, at most `limit`.
+    pub fn due(&self, limit: usize) -> Result<Vec<Found>, OpError> {
+        self.view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(self.cx.now_ms), limit)
+    }
+
+    /// The seq of the last stored change of a record, also of one that is gone.
+    pub fn last_change<K: Kind>(&self, id: &str) -> Result<Option<u64>, OpError> {
+        self.view.last_change(K::KIND, id)
+    }
+
+    /// One row of the log.
+    pub fn change(&self, seq: u64) -> Result<Option<Change>, OpError> {
+        self.view.change(seq)
+    }
+
+    /// Rows of the log after `since`.
+    pub fn changes(&self, since: u64, limit: usize) -> Result<Vec<Change>, OpError> {
+        self.view.changes(since, limit)
+    }
+
+    /// A large value's bytes in a range.
+    pub fn blob(&self, blob: &BlobRef, range: std::ops::Range<u64>) -> Result<Vec<u8>, OpError> {
+        self.view.blob(blob, range)
+    }
+
+    /// How a value is to be stored: small ones inline, large ones in their file. A large value that is not
+    /// in its file yet is noted, and the kernel saves it and runs the turn again.
+    pub fn keep(&mut self, content: Content) -> Stored {
+        if !content.is_large() {
+            return Stored::Inline(crate::model::key::encode(&content));
+        }
+        if let Some(saved) = self.saved.iter().find(|saved| *saved.content == content) {
+            return Stored::Blob(saved.blob.clone());
+        }
+        let (bytes, length) = (content.as_bytes().len() as u64, content.length());
+        self.unsaved.push(content);
+        Stored::Blob(BlobRef { sha256: String::new(), bytes, length })
+    }
+}
+
+fn is_dead(record: &Record, now_ms: i64) -> bool {
+    record.expires_at.is_some_and(|at| at <= now_ms)
+}
+
+fn decode<K: Kind>(record: &Record) -> Result<K, OpError> {
+    serde_json::from_str(&record.body).map_err(|error| OpError::Unavailable {
+        reason: Reason::Damaged,
+        what: format!("the stored {} \"{}\" cannot be understood ({error})", K::KIND, record.id),
+        remedy: "restore it from a backup, or write it anew under another name".into(),
+    })
+}
+
+fn hold<K: Kind>(record: Record) -> Result<Held<K>, OpError> {
+    let content = decode(&record)?;
+    Ok(Held { record, content })
+}
+
+fn unencodable(id: &str, error: &serde_json::Error) -> OpError {
+    OpError::invalid("value", format!("\"{id}\" cannot be stored as JSON: {error}"), "")
+}

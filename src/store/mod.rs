@@ -1,0 +1,69 @@
+//! What remembers: the seam between the kernel and a database. No SQL, no row ids above it.
+//!
+//! A store is synchronous; the kernel calls it on its own threads. SQLite is its one implementation so far.
+
+pub mod sqlite;
+
+use crate::model::{
+    actor::Actor,
+    error::OpError,
+    instance::InstanceId,
+    record::Effect,
+    value::{BlobRef, Content},
+    view::{Position, ReadView},
+};
+
+/// All instances of one place.
+pub trait Store: Send + Sync {
+    /// The writer of an instance. Errors: `unavailable`; never makes what is missing.
+    fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError>;
+    /// A reader of an instance, independent of its writer.
+    fn reader(&self, id: &InstanceId) -> Result<Box<dyn Reader>, OpError>;
+    /// Makes an empty instance, whole or not at all. `false` when it was there already.
+    fn create(&self, id: &InstanceId) -> Result<bool, OpError>;
+    /// Removes an instance and everything in it. Nothing may have it open.
+    fn remove(&self, id: &InstanceId) -> Result<(), OpError>;
+    /// Keeps a large value, durable when this returns.
+    fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError>;
+}
+
+/// The one writer of an instance in this process.
+pub trait Instance: Send {
+    /// Runs turns in one transaction and makes them durable together. An error means that none of them
+    /// happened. May be called again with the same turns after an error: they are pure.
+    fn group(&mut self, turns: &mut dyn Turns) -> Result<Committed, OpError>;
+}
+
+/// The turns of one group, one after the other.
+pub trait Turns {
+    /// The next finished turn, computed on this state; `None` ends the group.
+    fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn>;
+}
+
+/// What one turn changes, with what the log says of it.
+#[derive(Debug)]
+pub struct Turn {
+    /// When it ran, in milliseconds.
+    pub now_ms: i64,
+    /// Through which operation.
+    pub operation: &'static str,
+    /// Who asked.
+    pub actor: Actor,
+    /// The changes; none for a refused turn or one that found nothing to do.
+    pub effects: Vec<Effect>,
+}
+
+/// What a group came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The seq of the last change now.
+    pub head: u64,
+    /// How many changes it made; with none, nothing was written.
+    pub changes: u64,
+}
+
+/// Reads an instance, one consistent state at a time.
+pub trait Reader: Send {
+    /// Shows one state; what is read in `look` belongs together.
+    fn read(&mut self, look: &mut dyn FnMut(&dyn ReadView)) -> Result<(), OpError>;
+}

@@ -1,0 +1,102 @@
+//! Large values: files named by their SHA-256, written and synced before a record names them.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, Write as _},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{
+    error::{OpError, Reason},
+    value::{BlobRef, Content},
+};
+
+use super::files;
+
+/// The blobs of one instance.
+#[derive(Debug, Clone)]
+pub(super) struct Blobs {
+    folder: PathBuf,
+}
+
+impl Blobs {
+    pub(super) fn of(instance: &Path) -> Self {
+        Self { folder: instance.join("blobs") }
+    }
+
+    /// Keeps a value. The same bytes are kept once.
+    pub(super) fn save(&self, content: &Content) -> Result<BlobRef, OpError> {
+        let bytes = content.as_bytes();
+        let sha256 = format!("{:x}", Hex(&Sha256::digest(bytes)));
+        let path = self.path(&sha256);
+        let failed = |error: io::Error| files::unavailable(&error, "write", &path);
+        if !is_whole(&path, bytes.len() as u64) {
+            self.write(&path, bytes).map_err(failed)?;
+        }
+        Ok(BlobRef { sha256, bytes: bytes.len() as u64, length: content.length() })
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(&self.folder);
+        files::make_folder(folder)?;
+        let beside = folder.join(format!(".new-{}", uuid::Uuid::new_v4()));
+        let written = files::new_file(&beside).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&beside, path)?;
+            files::sync_folder(folder)
+        });
+        if written.is_err()
+            && let Err(error) = fs::remove_file(&beside)
+        {
+            tracing::debug!(%error, "nothing to remove after a failed write");
+        }
+        written
+    }
+
+    /// Reads a piece. Errors: `unavailable` when the file is missing or short.
+    pub(super) fn read(&self, blob: &BlobRef, range: Range<u64>) -> Result<Vec<u8>, OpError> {
+        let path = self.path(&blob.sha256);
+        let length = range.end.min(blob.bytes).saturating_sub(range.start);
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(&path)?;
+            file.seek(io::SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+            file.take(length).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+            Ok(_) => Err(damaged(&path, "it is shorter than it was")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged(&path, "it is missing")),
+            Err(error) => Err(files::unavailable(&error, "read", &path)),
+        }
+    }
+
+    fn path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(sha256.get(..2).unwrap_or("00")).join(sha256)
+    }
+}
+
+fn is_whole(path: &Path, bytes: u64) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == bytes)
+}
+
+fn damaged(path: &Path, how: &str) -> OpError {
+    OpError::Unavailable {
+        reason: Reason::Damaged,
+        what: format!("the stored value {} cannot be read: {how}", path.display()),
+        remedy: "put the file back from a backup, or write the key anew".into(),
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Hex<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,125 @@
+//! Folders and files that are whole or not there: built beside, synced, renamed, the parent synced.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+};
+
+use crate::model::error::{OpError, Reason};
+
+/// Name of the database file of an instance.
+pub(super) const DATABASE: &str = "instance.db";
+/// Name of the file whose lock makes writers take turns.
+pub(super) const LOCK: &str = "lock";
+
+/// Says what could not be done with a path.
+pub(super) fn unavailable(error: &io::Error, what: &str, path: &Path) -> OpError {
+    let (reason, remedy) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (Reason::DiskFull, "free some space, then try again")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (Reason::ReadOnly, "make the folder writable for this user, or choose another with --data-dir")
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            (Reason::Io, "a file is where a folder should be: move it away, or choose another folder with --data-dir")
+        }
+        _ => (Reason::Io, "see the message of the system, then try again"),
+    };
+    OpError::Unavailable { reason, what: format!("cannot {what} {}: {error}", path.display()), remedy: remedy.into() }
+}
+
+/// Makes a folder and its parents, private to this user, each durable.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    if !parent.as_os_str().is_empty() {
+        make_folder(parent)?;
+    }
+    match private_folder(folder) {
+        // Another process made it in between.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(parent),
+    }
+}
+
+#[cfg(unix)]
+fn private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn private_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Windows has no such call; there a rename is made durable by the file system itself.
+    if cfg!(unix) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A new file, private to this user.
+pub(super) fn new_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Makes the folder of an instance from an image of its database. `false` when another process was first.
+pub(super) fn create_instance(folder: &Path, image: &[u8]) -> Result<bool, OpError> {
+    let failed = |error: io::Error| unavailable(&error, "create", folder);
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    make_folder(parent).map_err(failed)?;
+    // A leading dot and a random name: no start of another process takes it for an instance.
+    let beside = parent.join(format!(".new-{}", uuid::Uuid::new_v4()));
+    let built = build(&beside, image).and_then(|()| match fs::rename(&beside, folder) {
+        Err(_) if folder.is_dir() => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(parent).map(|()| true),
+    });
+    if !matches!(built, Ok(true))
+        && let Err(error) = fs::remove_dir_all(&beside)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "could not remove {}", beside.display());
+    }
+    built.map_err(failed)
+}
+
+fn build(beside: &Path, image: &[u8]) -> io::Result<()> {
+    private_folder(beside)?;
+    private_folder(&beside.join("blobs"))?;
+    new_file(&beside.join(LOCK))?;
+    let mut database = new_file(&beside.join(DATABASE))?;
+    database.write_all(image)?;
+    database.sync_all()?;
+    sync_folder(beside)
+}
+
+/// Removes the folder of an instance: renamed first, so that it is gone at once and whole.
+pub(super) fn remove_instance(folder: &Path) -> Result<(), OpError> {
+    let failed = |error: io::Error| unavailable(&error, "remove", folder);
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    let beside = parent.join(format!(".old-{}", uuid::Uuid::new_v4()));
+    match fs::rename(folder, &beside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(failed)?,
+    }
+    sync_folder(parent).map_err(failed)?;
+    fs::remove_dir_all(&beside).map_err(failed)
+}

@@ -1,0 +1,247 @@
+//! One instance: its writer, which makes groups of turns durable, and its readers.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, params};
+
+use crate::{
+    model::{
+        error::OpError,
+        record::{ChangeKind, Effect},
+        view::{Position, ReadView},
+    },
+    store::{Committed, Instance, Reader, Turn, Turns},
+};
+
+use super::{
+    blobs::Blobs,
+    connection::{self, Durability, explain},
+    files,
+    view::View,
+};
+
+/// The writer of an instance.
+pub(super) struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    blobs: Blobs,
+    gate: File,
+    commit_delay_ms: u64,
+}
+
+impl Writer {
+    pub(super) fn open(folder: &Path, durability: Durability, commit_delay_ms: u64) -> Result<Self, OpError> {
+        let connection = connection::open_writer(folder, durability)?;
+        let lock = folder.join(files::LOCK);
+        let gate = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
+        let gate = gate.map_err(|error| files::unavailable(&error, "open", &lock))?;
+        Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder), gate, commit_delay_ms })
+    }
+
+    fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, OpError> {
+        result.map_err(|error| explain(&error, &self.path))
+    }
+
+    fn run(&self, turns: &mut dyn Turns) -> Result<Committed, OpError> {
+        self.told(self.connection.execute_batch("BEGIN IMMEDIATE"))?;
+        let outcome = self.inside(turns);
+        if outcome.is_err() && !self.connection.is_autocommit() {
+            // A failed COMMIT may have rolled back already: then there is nothing to take back.
+            self.told(self.connection.execute_batch("ROLLBACK"))?;
+        }
+        outcome
+    }
+
+    fn inside(&self, turns: &mut dyn Turns) -> Result<Committed, OpError> {
+        connection::refuse_newer(&self.connection, &self.path)?;
+        let view = View { connection: &self.connection, path: &self.path, blobs: &self.blobs };
+        let before = view.position()?;
+        let mut position = before;
+        let mut tally = Tally::default();
+        while let Some(turn) = turns.next(&view, position) {
+            self.told(self.apply(&turn, &mut position, &mut tally))?;
+        }
+        let changes = position.head - before.head;
+        if changes == 0 {
+            self.told(self.connection.execute_batch("ROLLBACK"))?;
+        } else {
+            self.told(self.finish(position, &tally))?;
+            self.told(self.connection.execute_batch("COMMIT"))?;
+        }
+        Ok(Committed { head: position.head, changes })
+    }
+
+    fn apply(&self, turn: &Turn, position: &mut Position, tally: &mut Tally) -> rusqlite::Result<()> {
+        if turn.effects.is_empty() {
+            return Ok(());
+        }
+        position.clock_ms = position.clock_ms.max(turn.now_ms);
+        let actor = serde_json::to_string(&turn.actor)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let row = LogRow { at: turn.now_ms, txn: position.head + 1, operation: turn.operation, actor: &actor };
+        for effect in &turn.effects {
+            position.head += 1;
+            self.log(position.head, effect, &row)?;
+            self.change_record(position.head, effect, &row)?;
+            self.change_entries(effect)?;
+            tally.add(effect);
+        }
+        Ok(())
+    }
+
+    fn log(&self, seq: u64, effect: &Effect, row: &LogRow<'_>) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO log (seq, at, txn, previous, expires_at, kind, id, change, operation, actor, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                seq,
+                row.at,
+                row.txn,
+                effect.previous,
+                effect.expires_at,
+                effect.kind,
+                effect.id,
+                effect.change.name(),
+                row.operation,
+                row.actor,
+                effect.body,
+            ])
+            .map(drop)
+    }
+
+    fn change_record(&self, seq: u64, effect: &Effect, row: &LogRow<'_>) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        match effect.change {
+            ChangeKind::Created => {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO record (kind, id, version, created_at, updated_at, expires_at, updated_by, body) \
+                         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+                    )?
+                    .execute(params![effect.kind, effect.id, seq, row.at, effect.expires_at, row.actor, effect.body])?;
+                if effect.previous.is_some() {
+                    connection
+                        .prepare_cached("DELETE FROM tombstone WHERE kind = ?1 AND id = ?2")?
+                        .execute(params![effect.kind, effect.id])?;
+                }
+            }
+            ChangeKind::Updated => {
+                connection
+                    .prepare_cached(
+                        "UPDATE record SET version = ?3, updated_at = ?4, expires_at = ?5, updated_by = ?6, body = ?7 \
+                         WHERE kind = ?1 AND id = ?2",
+                    )?
+                    .execute(params![effect.kind, effect.id, seq, row.at, effect.expires_at, row.actor, effect.body])?;
+            }
+            ChangeKind::Deleted | ChangeKind::Expired => {
+                connection
+                    .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")?
+                    .execute(params![effect.kind, effect.id])?;
+                connection
+                    .prepare_cached("INSERT INTO tombstone (kind, id, seq) VALUES (?1, ?2, ?3)")?
+                    .execute(params![effect.kind, effect.id, seq])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change_entries(&self, effect: &Effect) -> rusqlite::Result<()> {
+        for entry in &effect.leave {
+            self.connection
+                .prepare_cached("DELETE FROM entry WHERE name = ?1 AND key = ?2 AND kind = ?3 AND id = ?4")?
+                .execute(params![entry.index, entry.key, effect.kind, effect.id])?;
+        }
+        for entry in &effect.enter {
+            self.connection
+                .prepare_cached("INSERT INTO entry (name, key, kind, id) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![entry.index, entry.key, effect.kind, effect.id])?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, position: Position, tally: &Tally) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE state SET head = ?1, clock_ms = ?2")?
+            .execute(params![position.head, position.clock_ms])?;
+        for (kind, (records, bytes)) in &tally.0 {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO tally (kind, records, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (kind) DO UPDATE \
+                     SET records = records + excluded.records, bytes = bytes + excluded.bytes",
+                )?
+                .execute(params![kind, records, bytes])?;
+        }
+        Ok(())
+    }
+
+    /// Only for a bench that wants to see a slow disk on a fast one.
+    #[expect(clippy::disallowed_methods, reason = "the delay is what was asked for")]
+    fn delay(&self) {
+        if self.commit_delay_ms > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(self.commit_delay_ms));
+        }
+    }
+}
+
+impl Instance for Writer {
+    fn group(&mut self, turns: &mut dyn Turns) -> Result<Committed, OpError> {
+        // Writers of all processes take turns here: SQLite's own busy loop lets one of them starve.
+        self.gate.lock().map_err(|error| files::unavailable(&error, "lock", &self.path))?;
+        let committed = self.run(turns);
+        self.delay();
+        if let Err(error) = self.gate.unlock() {
+            // What is committed is committed; closing the file at the end lets go in any case.
+            tracing::error!(%error, "cannot let go of the lock of {}", self.path.display());
+        }
+        committed
+    }
+}
+
+/// What the rows of one turn have in common.
+struct LogRow<'t> {
+    at: i64,
+    txn: u64,
+    operation: &'static str,
+    actor: &'t str,
+}
+
+/// By how much the counts of each kind change.
+#[derive(Default)]
+struct Tally(BTreeMap<&'static str, (i64, i64)>);
+
+impl Tally {
+    fn add(&mut self, effect: &Effect) {
+        let (records, bytes) = self.0.entry(effect.kind).or_default();
+        *records += effect.grown_records();
+        *bytes += effect.grown_bytes;
+    }
+}
+
+/// A reader of an instance.
+pub(super) struct SqliteReader {
+    connection: Connection,
+    path: PathBuf,
+    blobs: Blobs,
+}
+
+impl SqliteReader {
+    pub(super) fn open(folder: &Path) -> Result<Self, OpError> {
+        let connection = connection::open_reader(folder)?;
+        Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder) })
+    }
+}
+
+impl Reader for SqliteReader {
+    fn read(&mut self, look: &mut dyn FnMut(&dyn ReadView)) -> Result<(), OpError> {
+        let told = |error: rusqlite::Error| explain(&error, &self.path);
+        let transaction = self.connection.unchecked_transaction().map_err(told)?;
+        look(&View { connection: &transaction, path: &self.path, blobs: &self.blobs });
+        transaction.commit().map_err(told)
+    }
+}

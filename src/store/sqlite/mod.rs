@@ -1,0 +1,103 @@
+//! The store on SQLite: a folder an instance, with `instance.db`, `blobs/` and `lock`.
+
+mod blobs;
+mod connection;
+mod files;
+mod instance;
+mod view;
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{
+    error::{OpError, Reason},
+    instance::InstanceId,
+    value::{BlobRef, Content},
+};
+
+use super::{Instance, Reader, Store};
+use connection::Durability;
+
+pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
+
+/// All instances under one data folder.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    root: PathBuf,
+    durability: Durability,
+    commit_delay_ms: u64,
+}
+
+impl SqliteStore {
+    /// A store in a data folder, which is made when it is first written to. `commit_delay_ms` slows each
+    /// commit, as a slow disk would; 0 but for a bench.
+    /// Errors: `unavailable` when the SQLite that was built in is one that can lose commits.
+    pub fn new(root: PathBuf, durability: Durability, commit_delay_ms: u64) -> Result<Self, OpError> {
+        connection::assert_sound_sqlite()?;
+        Ok(Self { root, durability, commit_delay_ms })
+    }
+
+    /// The data folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn folder(&self, id: &InstanceId) -> PathBuf {
+        if id.is_catalog() {
+            return self.root.join("catalog");
+        }
+        let id = id.as_str();
+        // Ids are UUIDs, so the first two characters spread them over 256 folders.
+        self.root.join("instances").join(id.get(..2).unwrap_or(id)).join(id)
+    }
+
+    /// A catalog that is missing while instances are there is a loss to be told of, not a fresh store.
+    fn refuse_lost_catalog(&self) -> Result<(), OpError> {
+        let instances = self.root.join("instances");
+        let has_some = std::fs::read_dir(&instances).is_ok_and(|mut entries| entries.next().is_some());
+        if !has_some {
+            return Ok(());
+        }
+        Err(OpError::Unavailable {
+            reason: Reason::Damaged,
+            what: format!(
+                "the catalog is missing from {} although {} has instances",
+                self.root.display(),
+                instances.display()
+            ),
+            remedy: "put the folder `catalog` back from a backup; nothing was created in its place".into(),
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError> {
+        let writer = instance::Writer::open(&self.folder(id), self.durability, self.commit_delay_ms)?;
+        Ok(Box::new(writer))
+    }
+
+    fn reader(&self, id: &InstanceId) -> Result<Box<dyn Reader>, OpError> {
+        Ok(Box::new(instance::SqliteReader::open(&self.folder(id))?))
+    }
+
+    fn create(&self, id: &InstanceId) -> Result<bool, OpError> {
+        let folder = self.folder(id);
+        if folder.exists() {
+            return Ok(false);
+        }
+        if id.is_catalog() {
+            self.refuse_lost_catalog()?;
+        }
+        files::create_instance(&folder, &connection::template_image()?)
+    }
+
+    fn remove(&self, id: &InstanceId) -> Result<(), OpError> {
+        files::remove_instance(&self.folder(id))
+    }
+
+    fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError> {
+        blobs::Blobs::of(&self.folder(id)).save(content)
+    }
+}
+
+#[cfg(test)]
+mod tests;
