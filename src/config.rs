@@ -22,7 +22,7 @@ pub struct Settings {
     #[arg(long, global = true, value_enum, default_value_t, env = "MINDCACHE_DURABILITY", hide_possible_values = true)]
     pub durability: DurabilitySetting,
 
-    /// What to log on stderr, such as info or mindcache=debug; below warn, rmcp logs whole messages
+    /// What to log on stderr, such as info or mindcache=debug
     #[arg(long, global = true, value_name = "FILTER", default_value = "warn", env = "MINDCACHE_LOG")]
     pub log: String,
 
@@ -59,8 +59,10 @@ impl Settings {
 
     /// Logs go to stderr: stdout belongs to the protocol and to results.
     pub fn start_log(&self) {
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log);
-        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        // rmcp warns of each mistake of a client, and below that it logs whole messages, values included.
+        let wanted = if self.log.contains("rmcp") { self.log.clone() } else { format!("{},rmcp=error", self.log) };
+        let filter = tracing_subscriber::EnvFilter::try_new(wanted);
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmcp=error"));
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

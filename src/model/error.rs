@@ -9,13 +9,13 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OpError {
     /// An argument breaks a stated rule.
-    #[error("{path}: {rule} (got {got})")]
+    #[error("{path}: {rule}{}", shown(got))]
     InvalidArgument {
         /// The argument, such as `key` or `tags[2]`.
         path: String,
         /// What it must be, and so what to send instead.
         rule: String,
-        /// What came, shortened.
+        /// What came, shortened; empty when the rule already says it.
         got: String,
     },
     /// The caller may not do this to this thing.
@@ -43,10 +43,7 @@ pub enum OpError {
         remedy: String,
     },
     /// `if_version` named another version than the stored one.
-    #[error(
-        "{what} is at version {current}, not {expected}: someone changed it. Read it again, apply your change to what \
-         you read, and write with if_version {current}"
-    )]
+    #[error("{what} {}", mismatch(*expected, *current))]
     VersionMismatch {
         /// The thing.
         what: String,
@@ -104,6 +101,22 @@ pub enum Reason {
     Io,
     /// This process is ending or its store could not be started.
     Stopped,
+}
+
+fn mismatch(expected: u64, current: u64) -> String {
+    match (expected, current) {
+        (0, _) => format!("exists already, at version {current}, and if_version 0 asks that it does not. Read it before you decide"),
+        (_, 0) => format!("does not exist, and if_version asks for version {expected}: it was deleted. Write with if_version 0 to make it anew"),
+        _ => format!(
+            "is at version {current}, not {expected}: someone changed it. Read it again, apply your change to what you \
+             read, and write with if_version {current}"
+        ),
+    }
+}
+
+/// What came, where that helps.
+fn shown(got: &str) -> String {
+    if got.is_empty() { String::new() } else { format!(" (got {got})") }
 }
 
 impl Reason {

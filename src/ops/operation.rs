@@ -270,6 +270,6 @@ pub fn parse<T: DeserializeOwned>(args: Value) -> Result<T, OpError> {
             path => path,
         };
         let text = error.into_inner().to_string();
-        OpError::InvalidArgument { path, rule: text, got: "what was sent".into() }
+        OpError::InvalidArgument { path, rule: text, got: String::new() }
     })
 }

@@ -20,14 +20,19 @@ pub fn output<T: JsonSchema>() -> Map<String, Value> {
 
 /// A free JSON object as a member: an untyped schema would be `true`.
 pub fn any_object(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({"type": "object", "additionalProperties": {}})
+    schemars::json_schema!({"type": "object"})
+}
+
+/// Objects whose members are another tool's output: spelling them again would cost every conversation a kilobyte.
+pub fn objects(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "array", "items": {"type": "object"}})
 }
 
 fn derive<T: JsonSchema>(mut settings: SchemaSettings, is_input: bool) -> Map<String, Value> {
     settings.inline_subschemas = true;
     settings.meta_schema = None;
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    mend(&mut schema, is_input, true);
+    mend(&mut schema, is_input);
     match schema {
         Value::Object(mut object) => {
             object.entry("type").or_insert_with(|| "object".into());
@@ -37,15 +42,15 @@ fn derive<T: JsonSchema>(mut settings: SchemaSettings, is_input: bool) -> Map<St
     }
 }
 
-fn mend(schema: &mut Value, is_input: bool, is_root: bool) {
+fn mend(schema: &mut Value, is_input: bool) {
     match schema {
         Value::Bool(true) => *schema = Value::Object(Map::new()),
-        Value::Object(object) => mend_object(object, is_input, is_root),
+        Value::Object(object) => mend_object(object, is_input),
         _ => {}
     }
 }
 
-fn mend_object(object: &mut Map<String, Value>, is_input: bool, is_root: bool) {
+fn mend_object(object: &mut Map<String, Value>, is_input: bool) {
     object.remove("$schema");
     object.remove("title");
     object.remove("format");
@@ -55,27 +60,40 @@ fn mend_object(object: &mut Map<String, Value>, is_input: bool, is_root: bool) {
     } else if let Some(Value::String(text)) = object.get_mut("description") {
         *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
-    if is_input && let Some(Value::Array(types)) = object.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            object.insert("type".into(), only);
-        }
-    }
     without_null_alternative(object);
     constants_to_enum(object);
-    if !is_root && !is_input && object.get("minimum").is_some_and(|least| least == 0) {
+    if object.get("minLength").is_some_and(|least| least == 0) {
+        object.remove("minLength");
+    }
+    if !is_input {
         object.remove("minimum");
     }
+    let required = object.get("required").cloned().unwrap_or_default();
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
-        for property in properties.values_mut() {
-            mend(property, is_input, false);
+        for (name, property) in properties {
+            mend(property, is_input);
+            // A member that may be absent is absent rather than null.
+            if !required.as_array().is_some_and(|required| required.iter().any(|member| member == name)) {
+                without_null_type(property);
+            }
         }
     }
     for member in ["items", "additionalProperties"] {
         // `additionalProperties: false` is the one boolean that stays.
         if let Some(inner) = object.get_mut(member).filter(|inner| **inner != Value::Bool(false)) {
-            mend(inner, is_input, false);
+            mend(inner, is_input);
+        }
+    }
+}
+
+/// `type: [X, "null"]` becomes X.
+fn without_null_type(schema: &mut Value) {
+    let Some(Value::Array(types)) = schema.get_mut("type") else { return };
+    types.retain(|name| name != "null");
+    if let [only] = types.as_slice() {
+        let only = only.clone();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("type".into(), only);
         }
     }
 }
@@ -88,7 +106,6 @@ fn without_null_alternative(object: &mut Map<String, Value>) {
         for (name, value) in only {
             object.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        // The field's own words win over its type's, which `entry` has seen to.
     } else {
         object.insert("anyOf".into(), Value::Array(choices));
     }

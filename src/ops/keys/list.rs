@@ -51,7 +51,8 @@ pub struct List {
 /// A page.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Page {
-    /// The keys.
+    /// The keys, as `read_key` shows them.
+    #[schemars(schema_with = "crate::ops::schema::objects")]
     pub keys: Vec<KeyView>,
     /// Pass it as `cursor` for the next page; null on the last.
     pub next_cursor: Option<String>,

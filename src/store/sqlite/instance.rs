@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::{
     model::{
+        actor::Actor,
         error::OpError,
         record::{ChangeKind, Effect},
         view::{Position, ReadView},
@@ -80,13 +81,15 @@ impl Writer {
             return Ok(());
         }
         position.clock_ms = position.clock_ms.max(turn.now_ms);
-        let actor = serde_json::to_string(&turn.actor)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let (actor, system) = (as_json(&turn.actor)?, as_json(&Actor::system())?);
         let row = LogRow { at: turn.now_ms, txn: position.head + 1, operation: turn.operation, actor: &actor };
+        // Nobody did it: whoever came by only noticed.
+        let expiry = LogRow { actor: &system, ..row };
         for effect in &turn.effects {
             position.head += 1;
-            self.log(position.head, effect, &row)?;
-            self.change_record(position.head, effect, &row)?;
+            let row = if effect.change == ChangeKind::Expired { &expiry } else { &row };
+            self.log(position.head, effect, row)?;
+            self.change_record(position.head, effect, row)?;
             self.change_entries(effect)?;
             tally.add(effect);
         }
@@ -203,7 +206,12 @@ impl Instance for Writer {
     }
 }
 
+fn as_json(actor: &Actor) -> rusqlite::Result<String> {
+    serde_json::to_string(actor).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
 /// What the rows of one turn have in common.
+#[derive(Clone, Copy)]
 struct LogRow<'t> {
     at: i64,
     txn: u64,

@@ -1,1 +1,0 @@
-//! The kernel over a real store with a clock of the test.
