@@ -6,7 +6,7 @@ mod mcp;
 mod output;
 mod serve;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
@@ -46,6 +46,9 @@ struct Cli {
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 not permitted, 6 unavailable";
+
+/// How long a batch that nobody waits for may hold up the end: one that waits for another process's lock would for ever.
+const LAST_BATCH: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -102,7 +105,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         return serve::run(args, &settings, kernel, output);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         if let Command::Mcp(args) = command {
             return mcp::run(args, &settings, kernel, instance).await;
         }
@@ -116,7 +119,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
         }
-    })
+    });
+    runtime.shutdown_timeout(LAST_BATCH);
+    ended
 }
 
 /// One command's way to the kernel.

@@ -150,10 +150,15 @@ impl Kernel {
         } else if !self.is_listed(id)? {
             return Err(ops::instances::not_found(id.as_str()));
         }
-        let handle = Handle::new(id.clone(), Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.stats));
-        let handle = Arc::clone(self.handles().entry(id.clone()).or_insert(handle));
-        expiry::watch(&handle);
-        Ok(handle)
+        let mut handles = self.handles();
+        // Another caller may have been first.
+        let handle = handles.entry(id.clone()).or_insert_with(|| {
+            let handle =
+                Handle::new(id.clone(), Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.stats));
+            expiry::watch(&handle);
+            handle
+        });
+        Ok(Arc::clone(handle))
     }
 
     fn handles(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Arc<Handle>>> {

@@ -105,8 +105,12 @@ pub enum Reason {
 
 fn mismatch(expected: u64, current: u64) -> String {
     match (expected, current) {
-        (0, _) => format!("exists already, at version {current}, and if_version 0 asks that it does not. Read it before you decide"),
-        (_, 0) => format!("does not exist, and if_version asks for version {expected}: it was deleted. Write with if_version 0 to make it anew"),
+        (0, _) => format!(
+            "exists already, at version {current}, and if_version 0 asks that it does not. Read it before you decide"
+        ),
+        (_, 0) => format!(
+            "does not exist, and if_version asks for version {expected}: it was deleted. Write with if_version 0 to make it anew"
+        ),
         _ => format!(
             "is at version {current}, not {expected}: someone changed it. Read it again, apply your change to what you \
              read, and write with if_version {current}"

@@ -12,7 +12,10 @@ use super::{
 fn names_are_unique_short_and_of_one_form() {
     let mut names: Vec<_> = registry().iter().map(|entry| entry.name).collect();
     for name in &names {
-        assert!(name.len() <= 32 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{name}");
+        assert!(
+            name.len() <= 32 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
+            "{name}"
+        );
     }
     names.sort_unstable();
     names.dedup();
@@ -88,7 +91,9 @@ fn around(property: &Value) -> BoxedStrategy<Value> {
         Some("integer") => {
             let least = property["minimum"].as_i64().unwrap_or(-5);
             let most = property["maximum"].as_i64().unwrap_or(1000);
-            prop::sample::select(vec![least - 1, least, most, most.saturating_add(1), -1, 0, 1]).prop_map(Value::from).boxed()
+            prop::sample::select(vec![least - 1, least, most, most.saturating_add(1), -1, 0, 1])
+                .prop_map(Value::from)
+                .boxed()
         }
         Some("array") => {
             let items = &property["items"];
@@ -138,4 +143,27 @@ proptest! {
         let allowed = jsonschema::validator_for(&schema).unwrap().is_valid(&judged);
         prop_assert_eq!(allowed, reads(entry, &args), "{} {}", entry.name, args);
     }
+}
+
+/// `schemas/operations.json` is generated from the types: `UPDATE_EXPECT=1 cargo test` writes it anew.
+#[test]
+fn the_published_schemas_are_those_of_the_types() {
+    let operations: Map<String, Value> = registry()
+        .iter()
+        .filter(|entry| entry.meta.listing != super::operation::Listing::Internal)
+        .map(|entry| {
+            let facts = json!({
+                "title": entry.meta.title,
+                "description": entry.description(),
+                "toolset": entry.meta.toolset,
+                "effect": entry.meta.effect,
+                "events": entry.meta.events,
+                "input_schema": Value::Object(Map::clone(&entry.input_schema())),
+                "output_schema": Value::Object(Map::clone(&entry.output_schema())),
+            });
+            (entry.name.to_owned(), facts)
+        })
+        .collect();
+    let text = format!("{:#}\n", Value::Object(operations));
+    expect_test::expect_file!["../../schemas/operations.json"].assert_eq(&text);
 }

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::ops::{keys::list::List, operation::Operation as _};
+
 use super::Plan;
 use super::client::{Call, Server};
 use super::figures::{grouped, median, micros, percentile, ratio};
@@ -134,5 +136,5 @@ fn list(arguments: &Value, cursor: Option<&str>) -> Call {
     if let (Some(cursor), Some(arguments)) = (cursor, arguments.as_object_mut()) {
         arguments.insert("cursor".to_owned(), json!(cursor));
     }
-    Call { name: "list_keys", arguments }
+    Call { name: List::NAME, arguments }
 }

@@ -7,6 +7,11 @@ use std::thread;
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
 
+use crate::ops::{
+    keys::{read::Read, write::Write},
+    operation::Operation as _,
+};
+
 use super::client::{Call, Requests, Server};
 use super::scratch::Scratch;
 
@@ -37,12 +42,12 @@ pub(super) fn scattered(turn: u64, keys: u64) -> u64 {
 /// A write of an existing key.
 pub(super) fn write(turn: u64, keys: u64) -> Call {
     let arguments = json!({"key": key(scattered(turn, keys)), "value": value(turn)});
-    Call { name: "write_key", arguments }
+    Call { name: Write::NAME, arguments }
 }
 
 /// A read of an existing key.
 pub(super) fn read(turn: u64, keys: u64) -> Call {
-    Call { name: "read_key", arguments: json!({"key": key(scattered(turn, keys))}) }
+    Call { name: Read::NAME, arguments: json!({"key": key(scattered(turn, keys))}) }
 }
 
 /// A fresh data folder under `parent` with so many keys, written by a server that has ended since.
@@ -102,7 +107,7 @@ fn send_all(requests: &mut Requests, keys: u64, granted: &Receiver<()>) -> anyho
         {
             arguments.insert("tags".to_owned(), json!([TAG]));
         }
-        requests.put("tools/call", &Call { name: "write_key", arguments })?;
+        requests.put("tools/call", &Call { name: Write::NAME, arguments })?;
         if requests.waiting() >= TOGETHER {
             requests.flush()?;
         }

@@ -65,8 +65,14 @@ impl Server {
     }
 
     /// The instance. Nothing touches the store before the first request that needs it.
-    pub(super) async fn bound(&self, caller: &Caller) -> Result<&Bound, OpError> {
+    async fn bound(&self, caller: &Caller) -> Result<&Bound, OpError> {
         self.bound.get_or_try_init(|| self.bind(caller)).await
+    }
+
+    /// The instance for a request that lists something rather than calling an operation.
+    pub(super) async fn bound_for(&self, context: &RequestContext<RoleServer>) -> Result<&Bound, OpError> {
+        let caller = self.caller(context);
+        self.bound(&caller).await
     }
 
     async fn bind(&self, caller: &Caller) -> Result<Bound, OpError> {
@@ -178,10 +184,13 @@ impl ServerHandler for Server {
     }
 }
 
-impl Server {
-    /// The instance for a request that lists something rather than calling an operation.
-    pub(super) async fn bound_for(&self, context: &RequestContext<RoleServer>) -> Result<&Bound, OpError> {
-        let caller = self.caller(context);
-        self.bound(&caller).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn defect_6_a_panicking_handler_is_answered() {
+        let answer: Result<(), ErrorData> = caught(async { panic!("for the test") }).await;
+        assert_eq!(answer.unwrap_err().code, rmcp::model::ErrorCode::INTERNAL_ERROR);
     }
 }

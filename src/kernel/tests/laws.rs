@@ -21,7 +21,8 @@ fn key() -> impl Strategy<Value = String> {
 
 fn act() -> impl Strategy<Value = Act> {
     let tags = prop::collection::vec(prop::sample::select(vec!["x", "y"]), 0..2);
-    let system = prop::sample::subsequence(vec!["SystemPrompt", "LLMRead", "LLMWrite", "ApplyTemplate", "protected"], 0..4);
+    let system =
+        prop::sample::subsequence(vec!["SystemPrompt", "LLMRead", "LLMWrite", "ApplyTemplate", "protected"], 0..4);
     let call = |name: &'static str| move |args| Act::Call(name, args);
     prop_oneof![
         4 => (key(), "[ab]{0,3}", tags).prop_map(|(key, value, tags)| json!({"key": key, "value": value, "tags": tags})).prop_map(call("write_key")),
@@ -63,8 +64,9 @@ fn records(database: &rusqlite::Connection) -> Rows {
 fn indexes_are_right(database: &rusqlite::Connection) {
     let mut stored = BTreeSet::new();
     let mut statement = database.prepare("SELECT name, key, kind, id FROM entry").unwrap();
-    let rows = statement
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?)));
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+    });
     stored.extend(rows.unwrap().map(Result::unwrap));
     let mut computed = BTreeSet::new();
     for ((kind, id), (_, expires_at, body)) in records(database) {

@@ -54,7 +54,8 @@ fn every_query_is_a_search_of_an_index_and_sorts_nothing() {
     let mut queries = vec![
         "SELECT id FROM record WHERE kind = ?1 AND id = ?2".to_owned(),
         "SELECT kind FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2".to_owned(),
-        "SELECT key, kind, id FROM entry WHERE name = ?1 AND key >= ?2 AND key <= ?3 ORDER BY key, kind, id LIMIT ?4".to_owned(),
+        "SELECT key, kind, id FROM entry WHERE name = ?1 AND key >= ?2 AND key <= ?3 ORDER BY key, kind, id LIMIT ?4"
+            .to_owned(),
         "DELETE FROM entry WHERE name = ?1 AND key = ?2 AND kind = ?3 AND id = ?4".to_owned(),
         "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2".to_owned(),
     ];

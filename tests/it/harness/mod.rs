@@ -1,0 +1,187 @@
+//! How the tests reach mindcache: the built binary in a folder of its own, and nothing else.
+//!
+//! Every process that a test starts is killed when its handle is dropped. Waiting is receiving with a deadline.
+
+pub(crate) mod http;
+pub(crate) mod mcp;
+pub(crate) mod normal;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use http::Server;
+use mcp::{Client, Era};
+
+/// How long anything may take before its test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Output {
+    /// Standard output, as it came.
+    pub(crate) stdout: Vec<u8>,
+    /// Standard error, as text.
+    pub(crate) stderr: String,
+    /// The exit code; -1 after a signal.
+    pub(crate) code: i32,
+}
+
+impl Output {
+    /// Standard output as text, after an exit with 0.
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "the command failed: {}", self.stderr);
+        String::from_utf8(self.stdout).expect("standard output is UTF-8")
+    }
+
+    /// Standard output as JSON, after an exit with 0.
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).expect("standard output is JSON")
+    }
+
+    /// The message of a command that must fail with this code: it stands on standard error, alone.
+    pub(crate) fn fails(self, code: i32) -> String {
+        let Self { stdout, stderr, code: got } = self;
+        assert_eq!(got, code, "stdout: {}, stderr: {stderr}", String::from_utf8_lossy(&stdout));
+        assert!(stdout.is_empty(), "a failure prints nothing on standard output: {}", String::from_utf8_lossy(&stdout));
+        assert!(!stderr.trim().is_empty(), "a failure says what happened");
+        stderr
+    }
+}
+
+/// A folder of its own for one test, and the processes started on it.
+pub(crate) struct Env {
+    dir: TempDir,
+}
+
+impl Env {
+    /// An empty folder; the data folder in it does not exist yet.
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::Builder::new().prefix("mindcache-it-").tempdir().expect("a temporary folder") }
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A path beside the data folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file beside the data folder and returns its path as text.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).expect("the file can be written");
+        path.to_str().expect("the path is text").to_owned()
+    }
+
+    /// The program with an empty environment but for what a process needs and the data folder.
+    pub(crate) fn command(&self) -> Command {
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_mindcache")))
+    }
+
+    /// Another program in the same environment: a tracer that starts the program, for example.
+    pub(crate) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.dir.path()).env("MINDCACHE_DATA_DIR", self.data());
+        command.current_dir(self.dir.path());
+        for name in ["PATH", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    /// Runs a command to its end without input.
+    pub(crate) fn cli(&self, args: &[&str]) -> Output {
+        self.cli_with_stdin(args, b"")
+    }
+
+    /// Runs a command to its end with this input.
+    pub(crate) fn cli_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Output {
+        let mut command = self.command();
+        command.args(args);
+        run(command, stdin)
+    }
+
+    /// A client of `mindcache mcp` after the handshake of 2025-11-25.
+    pub(crate) fn mcp(&self) -> Client {
+        self.mcp_with(&[])
+    }
+
+    /// The same with more arguments, such as `["--mode", "edit"]`.
+    pub(crate) fn mcp_with(&self, args: &[&str]) -> Client {
+        let mut client = self.mcp_bare(args);
+        client.handshake();
+        client
+    }
+
+    /// A client of 2026-07-28: no handshake, every request says its version itself.
+    pub(crate) fn mcp_modern(&self, args: &[&str]) -> Client {
+        Client::start(self.mcp_command(args), Era::Modern)
+    }
+
+    /// A process of `mindcache mcp` to which nothing has been said yet.
+    pub(crate) fn mcp_bare(&self, args: &[&str]) -> Client {
+        Client::start(self.mcp_command(args), Era::Legacy)
+    }
+
+    fn mcp_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command();
+        command.arg("mcp").args(args);
+        command
+    }
+
+    /// `mindcache serve` on a free port of the loopback.
+    pub(crate) fn serve(&self, args: &[&str]) -> Server {
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        Server::start(command, self.data())
+    }
+}
+
+/// Runs a command to its end; one that takes longer than the deadline is killed and the test fails.
+pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let pid = child.id();
+    let mut pipe = child.stdin.take().expect("standard input is a pipe");
+    let input = stdin.to_vec();
+    // A program that does not read its input closes the pipe: no fault of the test.
+    thread::spawn(move || drop(pipe.write_all(&input)));
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || drop(sender.send(child.wait_with_output())));
+    let Ok(output) = receiver.recv_timeout(DEADLINE) else {
+        kill(pid);
+        panic!("{command:?} did not end within {DEADLINE:?}");
+    };
+    let output = output.expect("its output can be read");
+    Output {
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code().unwrap_or(-1),
+    }
+}
+
+/// Kills a process that another thread is waiting for.
+fn kill(pid: u32) {
+    drop(Command::new("kill").args(["-KILL", &pid.to_string()]).status());
+}
+
+/// Says why a test did nothing.
+#[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
+pub(crate) fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}

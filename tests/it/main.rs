@@ -1,0 +1,34 @@
+//! The black-box tests of mindcache: one binary, and everything in it goes through the built program.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod cli;
+mod cli_exit;
+mod crash;
+mod damage;
+mod eras;
+mod harness;
+mod history;
+mod hostile;
+mod http;
+mod keys_attributes;
+mod keys_edit;
+mod keys_list;
+mod keys_read;
+mod keys_values;
+mod keys_wait;
+mod keys_write;
+mod large;
+mod lifecycle;
+mod modes;
+mod operations;
+mod processes;
+mod resources;
+mod tidy;
+mod tools;
+mod trace;
