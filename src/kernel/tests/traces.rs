@@ -29,7 +29,9 @@ fn check(script: &str, expected: Expect) {
             let shown = answer.map_or_else(|error| format!("error: {error}"), |reply| shown(&reply));
             writeln!(answers, "{at} {operation} {shown}").unwrap();
         }
-        expected.assert_eq(&answers);
+        // Names that differ only in their code points must be told apart by who reads this file.
+        let ascii = |c: char| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() };
+        expected.assert_eq(&answers.chars().map(ascii).collect::<String>());
     });
 }
 
@@ -205,9 +207,9 @@ fn names_that_look_alike_are_two_keys_and_a_warning() {
         0 use list_keys
         "#,
         expect![[r#"
-            0 write_key {"key":"é","version":1,"created":true}
-            0 write_key {"key":"é","version":2,"created":true}Warning: key "é" looks the same but is spelt with other code points.
-            0 list_keys {"keys":[{"key":"é","type":"text","value":"decomposed","version":2,"tags":[]},{"key":"é","type":"text","value":"composed","version":1,"tags":[]}],"next_cursor":null,"as_of_seq":2}
+            0 write_key {"key":"\u{e9}","version":1,"created":true}
+            0 write_key {"key":"e\u{301}","version":2,"created":true}Warning: key "\u{e9}" looks the same but is spelt with other code points.
+            0 list_keys {"keys":[{"key":"e\u{301}","type":"text","value":"decomposed","version":2,"tags":[]},{"key":"\u{e9}","type":"text","value":"composed","version":1,"tags":[]}],"next_cursor":null,"as_of_seq":2}
         "#]],
     );
 }
