@@ -11,6 +11,7 @@ mod cli;
 mod cli_exit;
 mod crash;
 mod damage;
+mod disk_full;
 mod eras;
 mod harness;
 mod history;

@@ -74,7 +74,7 @@ fn open(folder: &Path, access: OpenFlags) -> Result<Connection, OpError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(told)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(told)?;
-    connection.pragma_update(None, "cache_size", -1024).map_err(told)?;
+    connection.pragma_update(None, "cache_size", -2048).map_err(told)?;
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(told)?;
     if id != APPLICATION_ID {
         return Err(OpError::Unavailable {
