@@ -1,12 +1,14 @@
 //! mindcache: shared, live, durable working memory for AI agents.
 //!
-//! What lives where, and who may import whom (a test holds it):
+//! What lives where, and who may import whom (`tests/it/tidy/` holds it):
 //!
 //! - [`model`]: the nouns, pure. Imports nothing of ours.
-//! - [`derive`]: what is computed from records, pure. Imports `model`.
+//! - [`mod@derive`]: what is computed from records, pure. Imports `model`.
 //! - [`ops`]: the verbs, pure. Imports `model` and `derive`.
-//!
-//! Nothing imports a face.
+//! - [`store`]: what remembers. Imports `model`.
+//! - [`kernel`]: order. Imports `model`, `ops` and the store's trait.
+//! - [`face`]: how the world reaches the kernel. Imports all of the above; nothing imports a face but
+//! - [`cli`]: the commands a person types, with [`config`].
 
 pub mod cli;
 pub mod config;
