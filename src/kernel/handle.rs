@@ -31,7 +31,7 @@ pub(super) struct Handle {
     /// Dropped before the mailbox: the writer is then the last to close and leaves one tidy file.
     readers: Mutex<Vec<Box<dyn Reader>>>,
     pub(super) mailbox: Mailbox,
-    /// The head after the latest commit of this process: a hint to read the log.
+    /// The latest head that this process knows of: a hint to read the log.
     feed: watch::Sender<u64>,
     /// The earliest expiry that this process has written: a hint to look.
     pub(super) due: watch::Sender<i64>,
@@ -57,14 +57,30 @@ impl Handle {
         })
     }
 
-    /// Hears of each commit.
-    pub(super) fn follow(&self) -> watch::Receiver<u64> {
+    /// Hears of each commit that this process knows of; `Kernel::follow` is how to hear of all.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.feed.subscribe()
     }
 
-    /// Tells the followers of a commit.
+    /// Whether anybody listens.
+    pub(super) fn is_followed(&self) -> bool {
+        self.feed.receiver_count() > 0
+    }
+
+    /// Tells the followers of a commit. Late news of an older one is no news.
     pub(super) fn announce(&self, head: u64) {
-        self.feed.send_replace(head);
+        self.feed.send_if_modified(|known| std::mem::replace(known, head.max(*known)) < head);
+    }
+
+    /// Looks where the instance stands, and tells the followers if another process has moved it.
+    pub(super) fn catch_up(&self) -> Result<(), OpError> {
+        let head = self.view(|_, position| position.head)?;
+        if *self.feed.borrow() < head {
+            self.announce(head);
+            // It may have written something that expires.
+            self.due.send_modify(|_| ());
+        }
+        Ok(())
     }
 
     /// Runs an operation that only reads, on one state of the instance.

@@ -3,14 +3,15 @@
 mod actor;
 pub mod clock;
 mod expiry;
+mod follow;
 mod handle;
 mod instances;
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -73,12 +74,21 @@ pub struct Kernel {
     clock: Arc<dyn Clock>,
     handles: Mutex<HashMap<InstanceId, Arc<Handle>>>,
     stats: Arc<Stats>,
+    is_following: AtomicBool,
+    this: Weak<Self>,
 }
 
 impl Kernel {
     /// A kernel over a store, with the clock that tells its time.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { store, clock, handles: Mutex::default(), stats: Arc::default() })
+        Arc::new_cyclic(|this| Self {
+            store,
+            clock,
+            handles: Mutex::default(),
+            stats: Arc::default(),
+            is_following: AtomicBool::new(false),
+            this: this.clone(),
+        })
     }
 
     /// How much was written.
@@ -132,11 +142,37 @@ impl Kernel {
         }
         let handle = self.handle(&id)?;
         if entry.meta.effect == EffectClass::Read {
-            return read(&handle, caller, call.as_ref()).await;
+            return if entry.meta.waits {
+                self.wait(&handle, caller, call.as_ref()).await
+            } else {
+                answer(&handle, caller, call.as_ref())
+            };
         }
         handle
             .write(actor::Order { call: call.into(), caller: caller.clone(), operation: entry.name, fresh_id: None })
             .await
+    }
+
+    /// Runs an operation that waits: again after each change, until it is done or its time is up.
+    async fn wait(&self, handle: &Arc<Handle>, caller: &Caller, call: &dyn Call) -> Result<Reply, OpError> {
+        let mut feed = self.follow(handle);
+        let mut wait = Wait::default();
+        let mut deadline = None;
+        loop {
+            feed.borrow_and_update();
+            let Look { step, head } = handle.look(caller, call, wait)?;
+            let wait_ms = match step {
+                Step::Done(reply) => return Ok(reply),
+                Step::Park { wait_ms } => Duration::from_millis(wait_ms.min(limits::WAIT_MS)),
+            };
+            wait.since.get_or_insert(head);
+            let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + wait_ms);
+            match tokio::time::timeout_at(deadline, feed.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(stopped()),
+                Err(_) => wait.timed_out = true,
+            }
+        }
     }
 
     /// The open instance of an id that the catalog knows.
@@ -167,26 +203,11 @@ impl Kernel {
     }
 }
 
-/// Runs an operation that only reads; one that waits is run again after each change until it is done.
-async fn read(handle: &Arc<Handle>, caller: &Caller, call: &dyn Call) -> Result<Reply, OpError> {
-    let mut feed = handle.follow();
-    let mut wait = Wait::default();
-    let mut deadline = None;
-    loop {
-        feed.borrow_and_update();
-        let Look { step, head } = handle.look(caller, call, wait)?;
-        let wait_ms = match step {
-            Step::Done(reply) => return Ok(reply),
-            Step::Park { wait_ms } => wait_ms,
-        };
-        wait.since.get_or_insert(head);
-        let deadline = *deadline
-            .get_or_insert_with(|| tokio::time::Instant::now() + Duration::from_millis(wait_ms.min(limits::WAIT_MS)));
-        match tokio::time::timeout_at(deadline, feed.changed()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(stopped()),
-            Err(_) => wait.timed_out = true,
-        }
+/// Runs an operation that only reads and never waits.
+fn answer(handle: &Handle, caller: &Caller, call: &dyn Call) -> Result<Reply, OpError> {
+    match handle.look(caller, call, Wait::default())?.step {
+        Step::Done(reply) => Ok(reply),
+        Step::Park { .. } => Err(stopped()),
     }
 }
 

@@ -23,8 +23,16 @@ pub trait Store: Send + Sync {
     fn create(&self, id: &InstanceId) -> Result<bool, OpError>;
     /// Removes an instance and everything in it. Nothing may have it open.
     fn remove(&self, id: &InstanceId) -> Result<(), OpError>;
+    /// Watches for commits of other processes.
+    fn watch(&self) -> Result<Box<dyn Watch>, OpError>;
     /// Keeps a large value, durable when this returns.
     fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError>;
+}
+
+/// Hints of what other processes have committed: a reason to look at a log, never the truth.
+pub trait Watch: Send {
+    /// Which of these instances may have moved since the last call.
+    fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool>;
 }
 
 /// The one writer of an instance in this process.

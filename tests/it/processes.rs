@@ -110,3 +110,20 @@ fn a_killed_process_does_not_hold_up_the_other() {
     second.write("k", "after");
     assert_eq!(second.value("k"), "after");
 }
+
+#[test]
+fn a_wait_in_one_process_hears_of_a_write_in_another() {
+    let env = Env::new();
+    let (mut first, mut second) = (env.mcp(), env.mcp());
+    first.write("k", "old");
+    for round in 0..5 {
+        let seen = second.call("list_keys", json!({"limit": 1})).ok()["as_of_seq"].clone();
+        let waiting = second.send_call("wait_for_change", json!({"key": "k", "after_version": seen}));
+        // Answered after the wait was taken up, so that the write finds it waiting.
+        second.value("k");
+        let version = first.write("k", &round.to_string());
+        let waited = ToolReply::of(second.reply(waiting).expect("the wait is answered")).ok();
+        assert_eq!(waited["changes"], json!([{"key": "k", "change": "updated", "version": version}]));
+        assert_eq!(waited["timed_out"], false);
+    }
+}

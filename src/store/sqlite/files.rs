@@ -70,8 +70,15 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// A new file, private to this user.
 pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    private(OpenOptions::new().write(true).create_new(true), path)
+}
+
+/// A file that processes share, made private to this user if it is not there.
+pub(super) fn shared_file(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().read(true).write(true).create(true), path)
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -22,6 +22,7 @@ use super::{
     blobs::Blobs,
     connection::{self, Durability, explain},
     files,
+    hint::Hint,
     view::View,
 };
 
@@ -31,16 +32,24 @@ pub(super) struct Writer {
     path: PathBuf,
     blobs: Blobs,
     gate: File,
-    commit_delay_ms: u64,
+    commits: Commits,
+}
+
+/// How commits are made and told.
+pub(super) struct Commits {
+    pub(super) durability: Durability,
+    /// Slows each commit; only for a bench.
+    pub(super) delay_ms: u64,
+    pub(super) hint: Hint,
+    pub(super) slot: usize,
 }
 
 impl Writer {
-    pub(super) fn open(folder: &Path, durability: Durability, commit_delay_ms: u64) -> Result<Self, OpError> {
-        let connection = connection::open_writer(folder, durability)?;
+    pub(super) fn open(folder: &Path, commits: Commits) -> Result<Self, OpError> {
+        let connection = connection::open_writer(folder, commits.durability)?;
         let lock = folder.join(files::LOCK);
-        let gate = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let gate = gate.map_err(|error| files::unavailable(&error, "open", &lock))?;
-        Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder), gate, commit_delay_ms })
+        let gate = files::shared_file(&lock).map_err(|error| files::unavailable(&error, "open", &lock))?;
+        Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder), gate, commits })
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, OpError> {
@@ -186,8 +195,8 @@ impl Writer {
     /// Only for a bench that wants to see a slow disk on a fast one.
     #[expect(clippy::disallowed_methods, reason = "the delay is what was asked for")]
     fn delay(&self) {
-        if self.commit_delay_ms > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(self.commit_delay_ms));
+        if self.commits.delay_ms > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(self.commits.delay_ms));
         }
     }
 }
@@ -198,6 +207,12 @@ impl Instance for Writer {
         self.gate.lock().map_err(|error| files::unavailable(&error, "lock", &self.path))?;
         let committed = self.run(turns);
         self.delay();
+        if let Ok(Committed { head, changes: 1.. }) = &committed
+            && let Err(error) = self.commits.hint.note(self.commits.slot, *head)
+        {
+            // The followers look for themselves each second.
+            tracing::warn!(%error, "cannot tell other processes of a commit");
+        }
         if let Err(error) = self.gate.unlock() {
             // What is committed is committed; closing the file at the end lets go in any case.
             tracing::error!(%error, "cannot let go of the lock of {}", self.path.display());

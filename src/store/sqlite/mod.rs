@@ -3,6 +3,7 @@
 mod blobs;
 mod connection;
 mod files;
+mod hint;
 mod instance;
 mod view;
 
@@ -14,7 +15,7 @@ use crate::model::{
     value::{BlobRef, Content},
 };
 
-use super::{Instance, Reader, Store};
+use super::{Instance, Reader, Store, Watch};
 use connection::Durability;
 
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
@@ -71,8 +72,15 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError> {
-        let writer = instance::Writer::open(&self.folder(id), self.durability, self.commit_delay_ms)?;
-        Ok(Box::new(writer))
+        let root = &self.root;
+        let hint = hint::Hint::open(root).map_err(|error| files::unavailable(&error, "open the hint file of", root))?;
+        let commits = instance::Commits {
+            durability: self.durability,
+            delay_ms: self.commit_delay_ms,
+            hint,
+            slot: hint::slot_of(id),
+        };
+        Ok(Box::new(instance::Writer::open(&self.folder(id), commits)?))
     }
 
     fn reader(&self, id: &InstanceId) -> Result<Box<dyn Reader>, OpError> {
@@ -92,6 +100,11 @@ impl Store for SqliteStore {
 
     fn remove(&self, id: &InstanceId) -> Result<(), OpError> {
         files::remove_instance(&self.folder(id))
+    }
+
+    fn watch(&self) -> Result<Box<dyn Watch>, OpError> {
+        let watch = hint::HintWatch::open(&self.root);
+        Ok(Box::new(watch.map_err(|error| files::unavailable(&error, "open the hint file of", &self.root))?))
     }
 
     fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError> {

@@ -1,0 +1,114 @@
+//! The hint file of a store: which instances have moved, told to other processes without a daemon.
+//!
+//! 4,096 slots of 8 bytes. After each commit the writer puts the new seq into the slot of its instance; a process
+//! with listeners reads the file and looks at the logs whose slot moved. A torn, lost or colliding slot costs a late
+//! or needless look; the truth is the log. (Watching the WAL is unsound: it changes before the commit is visible.)
+
+use std::{fs::File, io, path::Path};
+
+use super::files;
+use crate::{model::instance::InstanceId, store::Watch};
+
+const SLOTS: usize = 4096;
+const SLOT_BYTES: usize = 8;
+
+/// The hint file, open.
+pub(super) struct Hint(File);
+
+impl Hint {
+    /// Opens the file of a store, making it if need be.
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let path = root.join("hint");
+        let file = files::shared_file(&path)?;
+        if file.metadata()?.len() != (SLOTS * SLOT_BYTES) as u64 {
+            file.set_len((SLOTS * SLOT_BYTES) as u64)?;
+        }
+        Ok(Self(file))
+    }
+
+    /// Says that an instance has moved.
+    pub(super) fn note(&self, slot: usize, head: u64) -> io::Result<()> {
+        write_at(&self.0, &head.to_le_bytes(), (slot * SLOT_BYTES) as u64)
+    }
+}
+
+/// The slot of an instance: the same in every process and version, so not std's hash.
+pub(super) fn slot_of(id: &InstanceId) -> usize {
+    let hash = id.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3) // FNV-1a
+    });
+    usize::try_from(hash % SLOTS as u64).unwrap_or_default()
+}
+
+/// What a watcher saw last.
+pub(super) struct HintWatch {
+    hint: Hint,
+    seen: Vec<u8>,
+    now: Vec<u8>,
+}
+
+impl HintWatch {
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let mut watch =
+            Self { hint: Hint::open(root)?, seen: vec![0; SLOTS * SLOT_BYTES], now: vec![0; SLOTS * SLOT_BYTES] };
+        read_at(&watch.hint.0, &mut watch.seen)?;
+        Ok(watch)
+    }
+}
+
+impl Watch for HintWatch {
+    fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool> {
+        if let Err(error) = read_at(&self.hint.0, &mut self.now) {
+            tracing::debug!(%error, "cannot read the hint file");
+            return vec![true; watched.len()];
+        }
+        let slot = |bytes: &[u8], id| bytes.chunks_exact(SLOT_BYTES).nth(slot_of(id)).map(<[u8]>::to_vec);
+        let moved = watched.iter().map(|id| slot(&self.seen, id) != slot(&self.now, id)).collect();
+        std::mem::swap(&mut self.seen, &mut self.now);
+        moved
+    }
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset).map(drop)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, 0).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_watcher_sees_what_moved_since_it_looked() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = [1, 2].map(|n| InstanceId::from_uuid(Uuid::from_u128(n)));
+        let writer = Hint::open(folder.path()).unwrap();
+        writer.note(slot_of(&ids[0]), 1).unwrap();
+        let mut watch = HintWatch::open(folder.path()).unwrap();
+        assert_eq!(watch.moved(&ids), [false, false]);
+        writer.note(slot_of(&ids[1]), 7).unwrap();
+        assert_eq!(watch.moved(&ids), [false, true]);
+        assert_eq!(watch.moved(&ids), [false, false]);
+    }
+
+    #[test]
+    fn the_slot_is_the_same_in_every_version() {
+        assert_eq!(slot_of(&InstanceId::catalog()), 1893);
+    }
+}
