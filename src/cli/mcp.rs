@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
-    face::mcp::{Server, stdio},
+    face::mcp::{Mount, Server, stdio},
     kernel::Kernel,
     model::{instance::InstanceRef, permission::Mode},
 };
@@ -45,7 +45,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let end_of_input = CancellationToken::new();
     let stop = stop_signal()?;
-    let server = Server::new(Arc::clone(&kernel), instance, args.mode);
+    let server = Server::new(Arc::clone(&kernel), Mount { instance, mode: args.mode });
     let transport = stdio::stdio(end_of_input.clone());
     let serving = async {
         match server.serve(transport).await {

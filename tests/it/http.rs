@@ -133,6 +133,54 @@ fn the_mode_over_http_is_use() {
 }
 
 #[test]
+fn the_address_chooses_instance_and_mode() {
+    let env = Env::new();
+    let created = env.cli(&["call", "instance_create", r#"{"name":"team notes"}"#]).json();
+    let server = env.serve(&[]);
+    let mut team = server.mcp_at("/i/team%20notes/mcp");
+    team.call("write_key", &json!({"key": "k", "value": "of the team"})).ok();
+    let by_id = format!("/i/{}/mcp/read", created["id"].as_str().unwrap());
+    let mut reader = server.mcp_at(&by_id);
+    assert_eq!(reader.call("read_key", &json!({"key": "k"})).ok()["value"], "of the team");
+    reader.call("write_key", &json!({"key": "k", "value": "x"})).error("permission_denied");
+    let mut editor = server.mcp_at("/i/team%20notes/mcp/edit");
+    editor.call("rename_key", &json!({"key": "k", "new_key": "l"})).ok();
+    server.mcp().call("read_key", &json!({"key": "l"})).error("not_found");
+    server.mcp_at("/i/unknown/mcp").call("list_keys", &json!({})).error("not_found");
+    let token = bearer(&server);
+    for bad in ["/i/_hidden/mcp", "/i/../mcp", "/i/a%2Fb/mcp", "/i//mcp"] {
+        let response = server.post(bad, &[("Authorization", &token)], &initialize());
+        assert_eq!(response.status, 404, "{bad}: {}", response.text());
+    }
+}
+
+#[test]
+fn defect_7_a_session_is_bound_to_its_owner_and_its_address() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let client = server.mcp_at("/mcp/read");
+    let session = client.session.clone().unwrap();
+    let token = bearer(&server);
+    let listing = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {}}).to_string();
+    let headers = [("Authorization", &*token), ("Mcp-Session-Id", &*session), ("MCP-Protocol-Version", LEGACY)];
+    assert_eq!(server.post("/mcp/read", &headers, &listing).status, 200);
+    assert_eq!(server.post("/mcp/edit", &headers, &listing).status, 404);
+    let unknown = [headers[0], ("Mcp-Session-Id", "0000"), headers[2]];
+    assert_eq!(server.post("/mcp/read", &unknown, &listing).status, 404);
+}
+
+#[test]
+fn defect_8_any_accept_header_is_served() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let token = bearer(&server);
+    for accept in ["*/*", "application/json"] {
+        let response = server.post("/mcp", &[("Authorization", &*token), ("Accept", accept)], &initialize());
+        assert_eq!(response.status, 200, "{accept}: {}", response.text());
+    }
+}
+
+#[test]
 fn a_client_without_a_handshake_is_served() {
     let env = Env::new();
     let server = env.serve(&[]);

@@ -7,4 +7,4 @@ mod server;
 pub mod stdio;
 mod tools;
 
-pub use server::Server;
+pub use server::{Mount, Server};

@@ -74,7 +74,7 @@ pub(super) async fn templates(
     server: &Server,
     context: &RequestContext<RoleServer>,
 ) -> Result<ListResourceTemplatesResult, ErrorData> {
-    let bound = server.bound_for(context).await.map_err(|error| told(&error))?;
+    let bound = server.bound(context).await.map_err(|error| told(&error))?;
     let template = format!("mindcache://{}/{{key}}{{?offset,limit}}", utf8_percent_encode(&bound.name, ENCODED));
     let template = ResourceTemplate::new(template, "key").with_title("A key").with_description(
         "The value of a key; offset and limit cut a piece, in characters (bytes for images and files)",
@@ -92,7 +92,7 @@ pub(super) async fn read(
     request: ReadResourceRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<ReadResourceResponse, ErrorData> {
-    let bound = server.bound_for(context).await.map_err(|error| told(&error))?;
+    let bound = server.bound(context).await.map_err(|error| told(&error))?;
     let args = arguments(&request.uri, bound).ok_or_else(|| absent(&request.uri))?;
     let (reply, _) = match server.execute(context, Read::NAME, Value::Object(args)).await {
         Err(OpError::NotFound { .. }) => return Err(absent(&request.uri)),

@@ -87,8 +87,13 @@ impl Server {
 
     /// An MCP client of `/mcp` with the token, after its handshake.
     pub(crate) fn mcp(&self) -> HttpClient<'_> {
+        self.mcp_at("/mcp")
+    }
+
+    /// The same at another address.
+    pub(crate) fn mcp_at(&self, path: &str) -> HttpClient<'_> {
         let bearer = format!("Bearer {}", self.token());
-        let mut client = HttpClient { server: self, bearer, session: None, last_id: 0 };
+        let mut client = HttpClient { server: self, path: path.to_owned(), bearer, session: None, last_id: 0 };
         client.request("initialize", &mcp::initialize_params(mcp::LEGACY)).expect("initialize succeeds");
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(client.post(&initialized).status, 202);
@@ -106,8 +111,10 @@ impl Drop for Server {
 /// A session over streamable HTTP.
 pub(crate) struct HttpClient<'a> {
     server: &'a Server,
+    path: String,
     bearer: String,
-    session: Option<String>,
+    /// The id of its session.
+    pub(crate) session: Option<String>,
     last_id: u64,
 }
 
@@ -118,7 +125,7 @@ impl HttpClient<'_> {
             headers.push(("Mcp-Session-Id", session));
             headers.push(("MCP-Protocol-Version", mcp::LEGACY));
         }
-        self.server.post("/mcp", &headers, &message.to_string())
+        self.server.post(&self.path, &headers, &message.to_string())
     }
 
     /// A request and its reply.
