@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::key::KeyType,
+    model::{error::OpError, key::KeyType},
     ops::{
         keys::{attributes::SetAttributes, delete::Delete, list::List, read::Read, write::Write},
         operation::Operation,
@@ -29,27 +29,44 @@ pub(super) struct GetArgs {
     key: String,
 }
 
-/// Prints a value exactly, a piece at a time; images and files as their bytes.
+/// How often `get` begins anew when somebody writes the key between two pieces.
+const TRIES: usize = 5;
+
+/// Prints a value exactly; images and files as their bytes.
 pub(super) async fn get(args: GetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
-    let mut offset = 0;
-    let mut whole: Option<Value> = None;
-    loop {
-        let reply = session.execute(Read::NAME, json!({"key": args.key, "offset": offset})).await?;
-        let next = reply.result.get("next_offset").and_then(Value::as_u64);
-        if output.is_json() {
-            join(&mut whole, reply.result)?;
-        } else {
-            output.raw(&bytes_of(&reply.result)?)?;
+    let mut changed = (0, 0);
+    for _ in 0..TRIES {
+        let mut whole = session.execute(Read::NAME, json!({"key": args.key})).await?.result;
+        let version = whole.get("version").cloned();
+        let mut next = whole.get("next_offset").cloned();
+        let mut bytes = bytes_of(&whole)?;
+        while let Some(offset) = &next {
+            let piece = session.execute(Read::NAME, json!({"key": args.key, "offset": offset})).await?.result;
+            if piece.get("version") != version.as_ref() {
+                let number = |version: Option<&Value>| version.and_then(Value::as_u64).unwrap_or_default();
+                changed = (number(version.as_ref()), number(piece.get("version")));
+                break;
+            }
+            bytes.extend(bytes_of(&piece)?);
+            next = piece.get("next_offset").cloned();
         }
-        match next {
-            Some(next) => offset = next,
-            None => break,
+        if next.is_some() {
+            continue;
         }
+        if !output.is_json() {
+            output.raw(&bytes)?;
+            return output.end_of_value();
+        }
+        let value = if is_binary(&whole) { BASE64.encode(bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
+        if let Some(object) = whole.as_object_mut() {
+            object.insert("value".into(), value.into());
+            object.shift_remove("truncated");
+            object.shift_remove("next_offset");
+        }
+        return output.structured(&whole);
     }
-    match whole {
-        Some(result) => output.structured(&result),
-        None => output.end_of_value(),
-    }
+    let what = format!("key \"{}\"", args.key);
+    Err(OpError::VersionMismatch { what, expected: changed.0, current: changed.1 }.into())
 }
 
 fn is_binary(result: &Value) -> bool {
@@ -64,30 +81,12 @@ fn bytes_of(result: &Value) -> Result<Vec<u8>, Failure> {
     Ok(value.as_bytes().to_vec())
 }
 
-/// Puts a further piece to the result so far.
-fn join(whole: &mut Option<Value>, piece: Value) -> Result<(), Failure> {
-    let Some(result) = whole else {
-        *whole = Some(piece);
-        return Ok(());
-    };
-    let mut bytes = bytes_of(result)?;
-    bytes.extend(bytes_of(&piece)?);
-    let value = if is_binary(result) { BASE64.encode(bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
-    if let Some(object) = result.as_object_mut() {
-        object.insert("value".into(), value.into());
-        object.remove("truncated");
-        object.remove("next_offset");
-    }
-    Ok(())
-}
-
 /// `set`.
 #[derive(Debug, Args)]
 pub(super) struct SetArgs {
     /// Key name
     key: String,
     /// Value; left out or -, standard input is read
-    #[arg(allow_hyphen_values = true)]
     value: Option<String>,
     /// Read the value from a file
     #[arg(long, value_name = "F", conflicts_with = "value")]
@@ -98,8 +97,8 @@ pub(super) struct SetArgs {
     /// MIME type, such as image/png
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Content tags, replacing the old ones
-    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    /// Content tags, replacing the old ones: A,B
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
     tags: Option<Vec<String>>,
     /// Expire after so many milliseconds
     #[arg(long, value_name = "MS")]
@@ -121,12 +120,16 @@ pub(super) async fn set(args: SetArgs, session: &Session, output: &Output) -> Re
         key_type = Some(guessed_type.name().into());
         content_type.get_or_insert_with(|| guessed_content.into());
     }
+    if key_type.is_none() {
+        // Said outright, so that bytes are never taken for base64 or the other way round.
+        key_type = stored_type(session, call.get("key")).await?;
+    }
     let wants_base64 = key_type.as_deref().is_some_and(|name| name == "image" || name == "file");
     let value = match String::from_utf8(bytes) {
         Ok(text) if !wants_base64 => text,
         Ok(text) => BASE64.encode(text),
         Err(error) => {
-            if key_type.is_none() {
+            if !wants_base64 {
                 key_type = Some(KeyType::File.name().into());
                 content_type.get_or_insert_with(|| "application/octet-stream".into());
             }
@@ -136,10 +139,19 @@ pub(super) async fn set(args: SetArgs, session: &Session, output: &Output) -> Re
     call.insert("value".into(), value.into());
     put(&mut call, "type", key_type);
     put(&mut call, "content_type", content_type);
-    put(&mut call, "tags", args.tags);
+    put(&mut call, "tags", args.tags.map(without_empty));
     put(&mut call, "ttl_ms", args.ttl_ms);
     put(&mut call, "if_version", args.if_version);
     output.reply(&session.execute(Write::NAME, Value::Object(call)).await?)
+}
+
+/// The type of a key that exists.
+async fn stored_type(session: &Session, key: Option<&Value>) -> Result<Option<String>, Failure> {
+    match session.execute(Read::NAME, json!({"key": key, "limit": 1})).await {
+        Ok(reply) => Ok(reply.result.get("type").and_then(Value::as_str).map(str::to_owned)),
+        Err(OpError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn put(call: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -239,7 +251,7 @@ pub(super) async fn rm(args: RmArgs, session: &Session, output: &Output) -> Resu
     put(&mut call, "if_version", args.if_version);
     let reply = session.execute(Delete::NAME, Value::Object(call)).await?;
     if reply.result.get("deleted").is_some_and(|deleted| *deleted == false) {
-        return Err(crate::model::error::OpError::no_key(&args.key).into());
+        return Err(OpError::no_key(&args.key).into());
     }
     output.reply(&reply)
 }
@@ -250,10 +262,10 @@ pub(super) struct AttrArgs {
     /// Key name
     key: String,
     /// All its system tags: SystemPrompt, LLMRead, LLMWrite, ApplyTemplate, protected
-    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
     system_tags: Option<Vec<String>>,
     /// All its content tags
-    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
     tags: Option<Vec<String>>,
     /// Its place in the prompt: lower comes first
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

@@ -16,7 +16,9 @@ use crate::{
 
 use super::output::Failure;
 
-/// How long the last answers may take after the client has closed its end.
+/// How long the last answers may take after the client has closed its end: it may still be reading.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How long they may take after a signal.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// `mcp`.
@@ -45,7 +47,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let end_of_input = CancellationToken::new();
     let stop = stop_signal()?;
-    let server = Server::new(Arc::clone(&kernel), Mount { instance, mode: args.mode });
+    let server = Server::new(Arc::clone(&kernel), Mount { instance, mode: args.mode }, end_of_input.clone());
     let transport = stdio::stdio(end_of_input.clone());
     let serving = async {
         match server.serve(transport).await {
@@ -58,13 +60,14 @@ pub(super) async fn run(
             Err(error) => tracing::debug!(%error, "no session began"),
         }
     };
-    // rmcp takes seconds to end when a request is still in flight: the answers get a moment, then it is over.
+    // The end of the input answers what merely waits, so that nothing is in flight for long: rmcp would take seconds
+    // to end otherwise. What writes is answered when it is durable.
     let ending = async {
-        tokio::select! {
-            () = end_of_input.cancelled() => {}
-            () = stop => {}
-        }
-        tokio::time::timeout(GRACE, std::future::pending::<()>()).await.unwrap_or_default();
+        let grace = tokio::select! {
+            () = end_of_input.cancelled() => LAST_ANSWERS,
+            () = stop => GRACE,
+        };
+        tokio::time::timeout(grace, std::future::pending::<()>()).await.unwrap_or_default();
     };
     tokio::select! {
         () = serving => {}

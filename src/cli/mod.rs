@@ -10,6 +10,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
@@ -136,7 +137,11 @@ impl Session {
         let principal = Principal::local(PrincipalKind::Human);
         let run = uuid::Uuid::new_v4().simple().to_string();
         let actor = Actor { principal: principal.id.clone(), client: "cli".into(), run };
-        Self { kernel, instance, caller: Caller { principal, mode: Mode::Edit, actor } }
+        Self {
+            kernel,
+            instance,
+            caller: Caller { principal, mode: Mode::Edit, actor, leaving: CancellationToken::new() },
+        }
     }
 
     /// Does an operation. The instance `default` is made on first use; no other is.

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::serve::ListenerExt as _;
@@ -20,9 +21,13 @@ use crate::{
 };
 
 use super::{
+    LAST_BATCH,
     mcp::stop_signal,
     output::{Failure, Output},
 };
+
+/// How long requests under way may take after the signal.
+const LAST_REQUESTS: Duration = Duration::from_millis(800);
 
 /// `serve`.
 #[derive(Debug, Args)]
@@ -44,7 +49,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
     let data_dir = settings.data_dir()?;
     let token = if args.no_auth { None } else { Some(token(&data_dir)?) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
             anyhow::anyhow!("cannot listen on {}: {error}; choose another address with --listen", args.listen)
         })?;
@@ -61,13 +66,25 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
             }
         });
         let signal = stop_signal()?;
-        let ending = async move {
+        let begun = CancellationToken::new();
+        let ending = begun.clone();
+        let graceful = async move {
             signal.await;
             stop.cancel();
+            ending.cancel();
         };
-        axum::serve(listener, routes).with_graceful_shutdown(ending).await?;
-        Ok(())
-    })
+        // A client that sends its request slowly, or never, does not keep the server.
+        let overdue = async {
+            begun.cancelled().await;
+            tokio::time::timeout(LAST_REQUESTS, std::future::pending::<()>()).await.unwrap_or_default();
+        };
+        tokio::select! {
+            served = axum::serve(listener, routes).with_graceful_shutdown(graceful).into_future() => Ok(served?),
+            () = overdue => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(LAST_BATCH);
+    ended
 }
 
 fn hosts(address: SocketAddr) -> Vec<String> {
@@ -108,14 +125,21 @@ fn token(data_dir: &Path) -> Result<String, Failure> {
     // Two random UUIDs: 244 bits from the system's generator.
     let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     private_folder(data_dir).map_err(told)?;
-    // Written beside and renamed: no reader sees half a token, and of two first starts one wins for both.
+    // Written beside and linked: no reader sees half a token, and of two first starts the first wins for both.
     let beside = data_dir.join(format!(".token-{}", uuid::Uuid::new_v4()));
     let written = private_file(&beside).and_then(|mut file| {
         writeln!(file, "{token}")?;
         file.sync_all()?;
-        fs::rename(&beside, &path)
+        fs::hard_link(&beside, &path)
     });
-    written.map_err(told)?;
+    if let Err(error) = fs::remove_file(&beside) {
+        tracing::debug!(%error, "cannot remove {}", beside.display());
+    }
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(told(error).into());
+    }
     Ok(fs::read_to_string(&path).map_err(told)?.trim().to_owned())
 }
 

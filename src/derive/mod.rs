@@ -1,3 +1,4 @@
-//! What is computed from records, pure: today the system prompt.
+//! What is computed from records, pure: the system prompt and templates.
 
 pub mod prompt;
+pub mod template;

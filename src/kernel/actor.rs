@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -38,6 +39,8 @@ pub(super) struct Order {
     pub(super) caller: Caller,
     pub(super) operation: &'static str,
     pub(super) fresh_id: Option<InstanceId>,
+    /// Size of the arguments: what it takes to keep the order waiting.
+    pub(super) bytes: usize,
 }
 
 /// What a turn answers.
@@ -69,8 +72,29 @@ pub(super) struct Mailbox {
 #[derive(Default)]
 struct Queue {
     commands: VecDeque<Command>,
+    /// Of the commands together.
+    bytes: usize,
     is_running: bool,
     writer: Option<Box<dyn Instance>>,
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<Command> {
+        let command = self.commands.pop_front()?;
+        self.bytes -= command.order.bytes;
+        Some(command)
+    }
+
+    fn take_all(&mut self) -> VecDeque<Command> {
+        self.bytes = 0;
+        std::mem::take(&mut self.commands)
+    }
+
+    /// What nobody waits for any more must not fill the memory while a lock is held elsewhere.
+    fn drop_abandoned(&mut self) {
+        self.commands.retain(|command| command.state.load(Ordering::Acquire) != ABANDONED);
+        self.bytes = self.commands.iter().map(|command| command.order.bytes).sum();
+    }
 }
 
 impl Mailbox {
@@ -86,13 +110,14 @@ impl Handle {
         let mut saved: Vec<SavedBlob> = Vec::new();
         // Large values are hashed and written here, off the writer. If the key changed meanwhile, the third
         // run saves inside its turn, so that writers of one large key cannot starve each other.
-        for round in 0.. {
-            match self.submit(order.clone(), saved.clone(), round >= 2).await? {
+        let mut rounds = 0;
+        loop {
+            match self.submit(order.clone(), saved.clone(), rounds >= 2).await? {
                 Answered::Reply(reply) => return reply,
                 Answered::Unsaved(contents) => saved = self.save(contents).await?,
             }
+            rounds += 1;
         }
-        Err(stopped())
     }
 
     async fn save(self: &Arc<Self>, contents: Vec<Content>) -> Result<Vec<SavedBlob>, OpError> {
@@ -125,6 +150,7 @@ impl Handle {
             Ok(result) => result,
             // Not begun: it is taken back, and nothing has changed. Begun: its outcome is worth waiting for.
             Err(_) if state.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok() => {
+                self.mailbox.lock().drop_abandoned();
                 return Err(self.busy());
             }
             Err(_) => answered.await,
@@ -135,10 +161,11 @@ impl Handle {
     /// Whether a batch must be started.
     fn enqueue(&self, command: Command) -> Result<bool, OpError> {
         let mut queue = self.mailbox.lock();
-        if queue.commands.len() >= limits::QUEUE {
+        if queue.commands.len() >= limits::QUEUE || queue.bytes >= limits::QUEUE_BYTES {
             let waiting = queue.commands.len();
             return Err(OpError::Overloaded { what: format!("instance {}", self.id), waiting });
         }
+        queue.bytes += command.order.bytes;
         queue.commands.push_back(command);
         Ok(!std::mem::replace(&mut queue.is_running, true))
     }
@@ -146,12 +173,11 @@ impl Handle {
     fn busy(&self) -> OpError {
         OpError::Unavailable {
             reason: Reason::Busy,
-            what: format!(
-                "another process has been writing to instance {} for {} s",
-                self.id,
-                limits::GATE_WAIT_MS / 1000
-            ),
-            remedy: "try again; if it stays so, look for a stopped mindcache process. Nothing was changed".into(),
+            what: format!("instance {} has been busy for {} s", self.id, limits::GATE_WAIT_MS / 1000),
+            remedy:
+                "try again; if it stays so, look for a mindcache process that is stopped while it writes. Nothing was \
+                     changed"
+                    .into(),
         }
     }
 
@@ -223,7 +249,7 @@ impl Handle {
     }
 
     fn refuse_all(&self, error: &OpError) {
-        let commands = std::mem::take(&mut self.mailbox.lock().commands);
+        let commands = self.mailbox.lock().take_all();
         for command in commands {
             drop(command.answer.send(Answered::Reply(Err(error.clone()))));
         }
@@ -237,6 +263,14 @@ impl super::Stats {
     }
 }
 
+fn failed(operation: &str) -> OpError {
+    OpError::Unavailable {
+        reason: Reason::Stopped,
+        what: format!("{operation} failed inside mindcache; nothing was changed"),
+        remedy: "this should not happen: report it with the log".into(),
+    }
+}
+
 /// If a turn panics, the writer goes with it and the next order starts a new batch.
 struct IdleAgain<'m>(&'m Mailbox);
 
@@ -245,7 +279,7 @@ impl Drop for IdleAgain<'_> {
         if std::thread::panicking() {
             let mut queue = self.0.lock();
             queue.is_running = false;
-            queue.commands.clear();
+            drop(queue.take_all());
         }
     }
 }
@@ -263,7 +297,7 @@ struct Group<'h> {
 impl Turns for Group<'_> {
     fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn> {
         while !self.is_full() {
-            let command = self.handle.mailbox.lock().commands.pop_front()?;
+            let command = self.handle.mailbox.lock().pop()?;
             let claimed = command.state.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
             if claimed.is_err() || command.answer.is_closed() {
                 continue;
@@ -287,11 +321,13 @@ impl Group<'_> {
     /// Runs one command. Its answer waits for the commit even when it is a refusal: that may rest on what an
     /// earlier turn of the group did.
     fn turn(&mut self, mut command: Command, view: &dyn ReadView, position: Position) -> Option<Turn> {
-        let Order { call, caller, operation, fresh_id } = command.order;
+        let Order { call, caller, operation, fresh_id, .. } = command.order;
         let cx = self.handle.context(&caller, position, Wait::default(), fresh_id);
         loop {
             let mut tx = Tx::new(view, position.head, &cx, &command.saved);
-            let reply = match call.apply(&mut tx, &cx) {
+            // A fault of one operation is refused to its caller; the others of the group know nothing of it.
+            let applied = catch_unwind(AssertUnwindSafe(|| call.apply(&mut tx, &cx)));
+            let reply = match applied.unwrap_or_else(|_| Err(failed(operation))) {
                 Ok(Step::Done(reply)) => reply,
                 Ok(Step::Park { .. }) => {
                     let error =

@@ -42,11 +42,11 @@ pub(super) fn watch(handle: &Arc<Handle>) {
 async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
     loop {
         let (now_ms, earliest) = earliest(handle)?;
-        let Some(at) = earliest else { return Ok(LOOK_EVERY_MS) };
         handle.due.send_if_modified(|known| {
-            *known = at;
+            *known = earliest.unwrap_or(i64::MAX);
             false
         });
+        let Some(at) = earliest else { return Ok(LOOK_EVERY_MS) };
         if at > now_ms {
             return Ok(at - now_ms);
         }
@@ -55,8 +55,13 @@ async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
             caller: Caller::system(),
             operation: ExpireDue::NAME,
             fresh_id: None,
+            bytes: 0,
         };
-        handle.write(order).await?;
+        let swept = handle.write(order).await?;
+        if swept.result.get("expired").is_none_or(|count| *count == 0) {
+            // What is due is nothing that this version can expire: somebody else's, or damaged.
+            return Ok(LOOK_EVERY_MS);
+        }
     }
 }
 

@@ -62,10 +62,17 @@ impl Kernel {
         let catalog = self.handle(&InstanceId::catalog())?;
         let (store, fresh) = (Arc::clone(&self.store), id.clone());
         tokio::task::spawn_blocking(move || store.create(&fresh)).await.map_err(|_| stopped())??;
-        let order =
-            Order { call: call.into(), caller: caller.clone(), operation: entry.name, fresh_id: Some(id.clone()) };
+        let order = Order {
+            call: call.into(),
+            caller: caller.clone(),
+            operation: entry.name,
+            fresh_id: Some(id.clone()),
+            bytes: 0,
+        };
         let reply = catalog.write(order).await;
-        if reply.is_err() {
+        // A refusal leaves nothing behind. When the outcome is not known the record may be there, and then it must
+        // find its folder; a folder without a record is swept up later.
+        if reply.as_ref().is_err_and(|error| !matches!(error, OpError::Unavailable { .. })) {
             let store = Arc::clone(&self.store);
             let removed = tokio::task::spawn_blocking(move || store.remove(&id)).await.map_err(|_| stopped())?;
             if let Err(error) = removed {

@@ -17,6 +17,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::{
@@ -29,10 +30,12 @@ use crate::{
     ops::{
         self, catalog,
         operation::{Answer, Call, EffectClass, Entry, Reply, Step, Target, Wait, parse},
+        schema,
     },
     store::Store,
 };
 
+use actor::Order;
 use clock::Clock;
 use handle::{Handle, Look};
 
@@ -45,12 +48,19 @@ pub struct Caller {
     pub mode: Mode,
     /// The author for the log.
     pub actor: Actor,
+    /// Cancelled when the caller is leaving: what it waits for is answered at once.
+    pub leaving: CancellationToken,
 }
 
 impl Caller {
     /// The kernel itself: upkeep.
     fn system() -> Self {
-        Self { principal: Principal::local(permission::PrincipalKind::App), mode: Mode::Edit, actor: Actor::system() }
+        Self {
+            principal: Principal::local(permission::PrincipalKind::App),
+            mode: Mode::Edit,
+            actor: Actor::system(),
+            leaving: CancellationToken::new(),
+        }
     }
 }
 
@@ -110,7 +120,12 @@ impl Kernel {
             return Err(permission::refuse_operation(caller.mode, entry.meta.action, entry.name));
         }
         match &entry.answer {
-            Answer::Turn(parse) => self.turn(caller, instance, entry, parse(args)?).await,
+            Answer::Turn(parse) => {
+                let bytes = weight(&args);
+                let handle = self.target(caller, instance, entry)?;
+                let (call, caller) = (parse(args)?.into(), caller.clone());
+                self.turn(&handle, entry, Order { call, caller, operation: entry.name, fresh_id: None, bytes }).await
+            }
             Answer::Procedure(parse) => self.create_instance(caller, entry, parse(args)?).await,
             Answer::Search => {
                 let search: catalog::Search = parse(args)?;
@@ -120,37 +135,35 @@ impl Kernel {
                 let forward: catalog::Forward = parse(args)?;
                 let inner = ops::find(forward.name.as_str()).filter(|inner| !matches!(inner.answer, Answer::Forward));
                 let inner = inner.ok_or_else(|| unknown_operation(forward.name.as_str()))?;
-                Box::pin(self.execute(caller, instance, inner.name, Value::Object(forward.args))).await
+                let args = schema::lenient(forward.args, &inner.input_schema());
+                Box::pin(self.execute(caller, instance, inner.name, Value::Object(args))).await
+            }
+        }
+    }
+
+    /// The instance that an operation works on.
+    fn target(&self, caller: &Caller, instance: &InstanceRef, entry: &Entry) -> Result<Arc<Handle>, OpError> {
+        match entry.meta.target {
+            Target::Catalog => self.handle(&InstanceId::catalog()),
+            Target::Instance => {
+                let id = self.resolve(instance)?;
+                if id.is_catalog() {
+                    return Err(permission::refuse_operation(caller.mode, permission::Action::Instances, entry.name));
+                }
+                self.handle(&id)
             }
         }
     }
 
     /// Applies an operation that was read from arguments.
-    async fn turn(
-        &self,
-        caller: &Caller,
-        instance: &InstanceRef,
-        entry: &'static Entry,
-        call: Box<dyn Call>,
-    ) -> Result<Reply, OpError> {
-        let id = match entry.meta.target {
-            Target::Catalog => InstanceId::catalog(),
-            Target::Instance => self.resolve(instance)?,
-        };
-        if id.is_catalog() && caller.mode != Mode::Edit {
-            return Err(permission::refuse_operation(caller.mode, permission::Action::Instances, entry.name));
+    async fn turn(&self, handle: &Arc<Handle>, entry: &Entry, order: Order) -> Result<Reply, OpError> {
+        if entry.meta.waits {
+            self.wait(handle, &order.caller, order.call.as_ref()).await
+        } else if entry.meta.effect == EffectClass::Read {
+            answer(handle, &order.caller, order.call.as_ref())
+        } else {
+            handle.write(order).await
         }
-        let handle = self.handle(&id)?;
-        if entry.meta.effect == EffectClass::Read {
-            return if entry.meta.waits {
-                self.wait(&handle, caller, call.as_ref()).await
-            } else {
-                answer(&handle, caller, call.as_ref())
-            };
-        }
-        handle
-            .write(actor::Order { call: call.into(), caller: caller.clone(), operation: entry.name, fresh_id: None })
-            .await
     }
 
     /// Runs an operation that waits: again after each change, until it is done or its time is up.
@@ -161,16 +174,24 @@ impl Kernel {
         loop {
             feed.borrow_and_update();
             let Look { step, head } = handle.look(caller, call, wait)?;
-            let wait_ms = match step {
+            let (wait_ms, seen) = match step {
                 Step::Done(reply) => return Ok(reply),
-                Step::Park { wait_ms } => Duration::from_millis(wait_ms.min(limits::WAIT_MS)),
+                Step::Park { wait_ms, seen } => (Duration::from_millis(wait_ms.min(limits::WAIT_MS)), seen),
             };
-            wait.since.get_or_insert(head);
+            wait.since = Some(seen);
+            if seen < head && !wait.timed_out {
+                // A long log is looked through in slices; the others get their turn in between.
+                tokio::task::yield_now().await;
+                continue;
+            }
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + wait_ms);
-            match tokio::time::timeout_at(deadline, feed.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(stopped()),
-                Err(_) => wait.timed_out = true,
+            tokio::select! {
+                () = caller.leaving.cancelled() => wait.timed_out = true,
+                heard = tokio::time::timeout_at(deadline, feed.changed()) => match heard {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Err(stopped()),
+                    Err(_) => wait.timed_out = true,
+                },
             }
         }
     }
@@ -208,6 +229,16 @@ fn answer(handle: &Handle, caller: &Caller, call: &dyn Call) -> Result<Reply, Op
     match handle.look(caller, call, Wait::default())?.step {
         Step::Done(reply) => Ok(reply),
         Step::Park { .. } => Err(stopped()),
+    }
+}
+
+/// Roughly how much memory arguments take.
+fn weight(args: &Value) -> usize {
+    match args {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 32 * items.len(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + 64 + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 32,
     }
 }
 

@@ -20,11 +20,6 @@ impl Actor {
     pub fn system() -> Self {
         Self { principal: "system".into(), client: "mindcache".into(), run: String::new() }
     }
-
-    /// `principal/client`, or the principal alone when the client did not name itself.
-    pub fn label(&self) -> String {
-        if self.client.is_empty() { self.principal.clone() } else { format!("{}/{}", self.principal, self.client) }
-    }
 }
 
 /// The author as replies show it: the run stays in the log.

@@ -148,6 +148,18 @@ impl OpError {
         Self::InvalidArgument { path: path.into(), rule: rule.into(), got: shown }
     }
 
+    /// The same refusal without a quotation of what it was about. A parser's own words may quote it too.
+    #[must_use]
+    pub fn without_quote(self) -> Self {
+        match self {
+            Self::InvalidArgument { path, rule, .. } => {
+                let rule = rule.split(": ").next().unwrap_or_default().to_owned();
+                Self::InvalidArgument { path, rule, got: String::new() }
+            }
+            other => other,
+        }
+    }
+
     /// The absent key, with the way to see what exists.
     pub fn no_key(name: &str) -> Self {
         Self::NotFound { what: format!("key \"{name}\""), remedy: "list_keys shows the keys that exist".into() }

@@ -215,9 +215,9 @@ pub fn check_tags(tags: &[String]) -> Result<Vec<String>, OpError> {
         if !kept.contains(tag) {
             kept.push(tag.clone());
         }
-    }
-    if kept.len() > limits::TAGS {
-        return Err(OpError::invalid("tags", "a key has at most 32 tags", &kept.len().to_string()));
+        if kept.len() > limits::TAGS {
+            return Err(OpError::invalid("tags", "a key has at most 32 tags", &tags.len().to_string()));
+        }
     }
     Ok(kept)
 }

@@ -45,12 +45,16 @@ pub const WAIT_CHANGES: usize = 100;
 pub const TTL_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
 /// Most characters of the system prompt.
 pub const PROMPT_CHARACTERS: usize = 256 * 1024;
+/// Most keys of the system prompt that are looked at; far more than fit.
+pub const PROMPT_KEYS: usize = 100_000;
 /// Records that one turn of expiry removes.
 pub const EXPIRE_SLICE: usize = 1000;
 /// Longest `op_search` query, in characters.
 pub const QUERY_CHARACTERS: usize = 256;
 /// Commands waiting for one instance.
 pub const QUEUE: usize = 4096;
+/// Bytes of arguments waiting for one instance.
+pub const QUEUE_BYTES: usize = 256 * 1024 * 1024;
 /// Commands of one commit.
 pub const GROUP_COMMANDS: usize = 512;
 /// Bytes of one commit, after which no further command joins.

@@ -53,11 +53,6 @@ impl ChangeKind {
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Created, Self::Updated, Self::Deleted, Self::Expired].into_iter().find(|kind| kind.name() == name)
     }
-
-    /// Whether the record is gone after it.
-    pub fn removes(self) -> bool {
-        matches!(self, Self::Deleted | Self::Expired)
-    }
 }
 
 /// A row of the log: what a record became, by whom, through which operation, in which transaction.

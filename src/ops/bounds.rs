@@ -104,8 +104,23 @@ impl<'de> Deserialize<'de> for ValueText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => Ok(Self { text, structured: false }),
+            other if has_inexact_number(&other) => Err(D::Error::custom(
+                "a number of this size changes when it is read as JSON: send the value as JSON text in a string",
+            )),
             other => Ok(Self { text: other.to_string(), structured: true }),
         }
+    }
+}
+
+/// Whether it holds a whole number beyond what a double carries: it would be stored as another one.
+fn has_inexact_number(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => {
+            number.is_f64() && number.as_f64().is_none_or(|n| n.abs() >= 9_007_199_254_740_992.0)
+        }
+        serde_json::Value::Array(items) => items.iter().any(has_inexact_number),
+        serde_json::Value::Object(members) => members.values().any(has_inexact_number),
+        _ => false,
     }
 }
 

@@ -5,6 +5,10 @@ use serde_json::Value;
 
 use crate::model::{error::OpError, key::KeyType, limits, value::Content};
 
+/// Patterns of one schema, and bytes that one of them may take when compiled: both are paid at each write.
+const PATTERNS: usize = 8;
+const PATTERN_BYTES: usize = 256 * 1024;
+
 /// Checks a schema itself: size, depth, dialect, and that it refers to nothing outside.
 pub fn check(schema: &Value) -> Result<(), OpError> {
     let size = schema.to_string().len();
@@ -18,6 +22,13 @@ pub fn check(schema: &Value) -> Result<(), OpError> {
     }
     if depth(schema) > limits::SCHEMA_DEPTH {
         return Err(OpError::invalid("schema", "a schema nests at most 32 levels", "more"));
+    }
+    if let Some(word) = find_word(schema, &["$ref", "$dynamicRef", "$recursiveRef"]) {
+        // References can be nested so that checking a value takes longer than the universe lasts.
+        return Err(OpError::invalid("schema", "a schema of a key is written out in full, without references", word));
+    }
+    if count_patterns(schema) > PATTERNS {
+        return Err(OpError::invalid("schema", "a schema of a key has at most 8 patterns", "more"));
     }
     compile(schema).map(drop)
 }
@@ -42,9 +53,34 @@ fn compile(schema: &Value) -> Result<Validator, OpError> {
     // The linear-time pattern engine: a stored pattern must not be able to hold up the instance.
     jsonschema::options()
         .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
         .build(schema)
         .map_err(|error| OpError::invalid("schema", format!("it is not a JSON Schema of 2020-12: {error}"), ""))
+}
+
+/// The first of these words that the schema uses as a keyword.
+fn find_word<'s>(schema: &Value, words: &[&'s str]) -> Option<&'s str> {
+    match schema {
+        Value::Array(items) => items.iter().find_map(|item| find_word(item, words)),
+        Value::Object(members) => words
+            .iter()
+            .find(|word| members.contains_key(**word))
+            .copied()
+            .or_else(|| members.values().find_map(|member| find_word(member, words))),
+        _ => None,
+    }
+}
+
+fn count_patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(count_patterns).sum(),
+        Value::Object(members) => {
+            let of_names = members.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+            let own = usize::from(members.contains_key("pattern"));
+            own + of_names + members.values().map(count_patterns).sum::<usize>()
+        }
+        _ => 0,
+    }
 }
 
 fn depth(value: &Value) -> usize {
@@ -78,7 +114,10 @@ mod tests {
         for _ in 0..40 {
             deep = json!({"properties": {"a": deep}});
         }
-        for bad in [json!({"type": "nonsense"}), json!({"$ref": "http://example.invalid/x"}), deep] {
+        let many =
+            json!({"patternProperties": (0..9).map(|n| (n.to_string(), json!({}))).collect::<serde_json::Map<_, _>>()});
+        let large = json!({"type": "string", "pattern": "(\\pL{200}x)?".repeat(40)});
+        for bad in [json!({"type": "nonsense"}), json!({"$ref": "http://example.invalid/x"}), deep, many, large] {
             assert!(check(&bad).is_err(), "{bad}");
         }
     }

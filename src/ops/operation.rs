@@ -101,7 +101,7 @@ impl Cx {
 /// How far a waiting call has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wait {
-    /// The head when the call came in; nothing on its first run.
+    /// How far it has looked; nothing on its first run.
     pub since: Option<u64>,
     /// The time is up: answer now.
     pub timed_out: bool,
@@ -116,6 +116,8 @@ pub enum Step<T> {
     Park {
         /// How long the call may take in all.
         wait_ms: u64,
+        /// How far it has looked: it goes on from there.
+        seen: u64,
     },
 }
 
@@ -176,7 +178,7 @@ impl<O: Operation> Call for O {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         let out = match Operation::apply(self, tx, cx)? {
             Step::Done(out) => out,
-            Step::Park { wait_ms } => return Ok(Step::Park { wait_ms }),
+            Step::Park { wait_ms, seen } => return Ok(Step::Park { wait_ms, seen }),
         };
         let result = serde_json::to_value(&out)
             .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
@@ -262,6 +264,14 @@ impl Entry {
     }
 }
 
+/// The first 300 characters.
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Reads arguments into an operation. Errors: `invalid_argument` with the path.
 pub fn parse<T: DeserializeOwned>(args: Value) -> Result<T, OpError> {
     serde_path_to_error::deserialize(args).map_err(|error| {
@@ -269,7 +279,8 @@ pub fn parse<T: DeserializeOwned>(args: Value) -> Result<T, OpError> {
             path if path == "." => "arguments".to_owned(),
             path => path,
         };
+        // The parser quotes what it met, however long.
         let text = error.into_inner().to_string();
-        OpError::InvalidArgument { path, rule: text, got: String::new() }
+        OpError::InvalidArgument { path: shorten(&path), rule: shorten(&text), got: String::new() }
     })
 }

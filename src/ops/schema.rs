@@ -121,3 +121,43 @@ fn constants_to_enum(object: &mut Map<String, Value>) {
         object.insert("enum".into(), Value::Array(constants));
     }
 }
+
+/// Models send `"5"` and `5.0` where a whole number is asked for, and `null` for what they leave out.
+pub fn lenient(mut args: Map<String, Value>, schema: &Map<String, Value>) -> Map<String, Value> {
+    let Some(Value::Object(properties)) = schema.get("properties") else { return args };
+    args.retain(|name, value| !value.is_null() || name == "value");
+    for (name, value) in &mut args {
+        let is_integer =
+            properties.get(name).and_then(|property| property.get("type")).is_some_and(|kind| kind == "integer");
+        if let (true, Some(number)) = (is_integer, whole(value)) {
+            *value = number.into();
+        }
+    }
+    args
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(digits) => digits.parse().ok(),
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number within 2^53 is exact")]
+        Value::Number(number) => number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_understood_as_models_send_them() {
+        let schema = json!({"properties": {"limit": {"type": "integer"}, "key": {"type": "string"}}});
+        let args = json!({"limit": "5", "key": "7", "cursor": null});
+        let (Value::Object(schema), Value::Object(args)) = (schema, args) else { panic!() };
+        assert_eq!(Value::Object(lenient(args, &schema)), json!({"limit": 5, "key": "7"}));
+        assert_eq!(whole(&json!(5.0)), Some(5));
+        assert_eq!(whole(&json!(5.5)), None);
+        assert_eq!(whole(&json!("x")), None);
+    }
+}

@@ -225,10 +225,11 @@ impl<'v> Tx<'v> {
                 }
             }
         }
-        for ((kind, id), known) in &self.known {
+        let from = (K::KIND, String::new());
+        for ((_, id), known) in self.known.range(from..).take_while(|((kind, _), _)| *kind == K::KIND) {
             // Beyond what was read there may be stored records in between, so staged ones wait their turn.
             let within = range.contains(id) && (seen_to_end || !rest.contains(id));
-            if let (true, Some(record), Some(entries)) = (*kind == K::KIND && within, &known.record, &known.staged)
+            if let (true, Some(record), Some(entries)) = (within, &known.record, &known.staged)
                 && in_index(entries)
             {
                 found.insert(id.clone(), record.clone());
@@ -237,19 +238,11 @@ impl<'v> Tx<'v> {
         found.into_values().take(limit).map(hold).collect()
     }
 
-    /// Live records of an index in order of its keys, at most `limit`. Reads what is stored: no operation
-    /// needs its own changes in it.
-    pub fn ordered<K: Kind>(&mut self, index: &'static str, limit: usize) -> Result<Vec<Held<K>>, OpError> {
+    /// Ids of a kind in an index in order of its keys, at most `limit`, some of them of dead records. Reads what is
+    /// stored: no operation needs its own changes in it.
+    pub fn ordered<K: Kind>(&self, index: &'static str, limit: usize) -> Result<Vec<String>, OpError> {
         let found = self.view.index_range(index, &[], &[0xff; 9], limit)?;
-        let mut records = Vec::with_capacity(found.len());
-        for Found { kind, id, .. } in found {
-            if kind == K::KIND
-                && let Some(held) = self.get::<K>(&id)?
-            {
-                records.push(held);
-            }
-        }
-        Ok(records)
+        Ok(found.into_iter().filter(|found| found.kind == K::KIND).map(|found| found.id).collect())
     }
 
     /// Records of any kind whose time is up, at most `limit`.

@@ -164,3 +164,30 @@ fn the_data_folder_may_be_given_as_a_flag() {
     env.cli(&["get", "k"]).fails(3);
     assert_eq!(env.cli(&["get", "k", "--data-dir", other]).ok(), "elsewhere");
 }
+
+#[test]
+fn bug_tags_ate_the_value() {
+    let env = Env::new();
+    env.cli(&["set", "notes", "--tags", "work,home", "new text"]).ok();
+    assert_eq!(env.cli(&["get", "notes"]).ok(), "new text");
+    env.cli(&["attr", "--tags", "a,b", "notes"]).ok();
+    assert_eq!(env.cli(&["--json", "attr", "notes"]).json()["tags"], json!(["a", "b"]));
+    env.cli(&["set", "notes", "x", "--tags", ""]).ok();
+    assert_eq!(env.cli(&["--json", "attr", "notes"]).json()["tags"], json!([]));
+    env.cli(&["set", "notes", "--ttl"]).fails(2);
+    env.cli(&["set", "notes", "--", "--ttl"]).ok();
+    assert_eq!(env.cli(&["get", "notes"]).ok(), "--ttl");
+}
+
+#[test]
+fn bug_text_set_on_a_file_key_was_taken_for_base64() {
+    let env = Env::new();
+    env.cli_with_stdin(&["set", "blob"], b"\xff\xfe").ok();
+    env.cli_with_stdin(&["set", "blob"], b"abcd").ok();
+    assert_eq!(env.cli(&["get", "blob"]).ok(), "abcd");
+    let attributes = env.cli(&["--json", "attr", "blob"]).json();
+    assert_eq!(
+        (&attributes["type"], &attributes["content_type"]),
+        (&json!("file"), &json!("application/octet-stream"))
+    );
+}

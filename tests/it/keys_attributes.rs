@@ -161,3 +161,23 @@ fn without_prompt_keys_the_system_prompt_names_none() {
     assert_eq!(prompt["keys"], json!([]));
     assert!(!prompt["prompt"].as_str().unwrap().contains("private words"));
 }
+
+#[test]
+fn bug_a_schema_could_hold_up_every_writer() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    client.write("k", "v");
+    let definitions: serde_json::Map<_, _> = (0..40)
+        .map(|n: u32| {
+            let before = json!({"$ref": format!("#/$defs/d{}", n.saturating_sub(1))});
+            (format!("d{n}"), if n == 0 { json!({"type": "number"}) } else { json!({"anyOf": [before, before]}) })
+        })
+        .collect();
+    for schema in [
+        json!({"$ref": "#/$defs/d39", "$defs": definitions}),
+        json!({"type": "string", "pattern": "(\\pL{500}x)?".repeat(100)}),
+    ] {
+        client.call("set_key_attributes", json!({"key": "k", "schema": schema})).error("invalid_argument");
+    }
+    client.write("k", "still written");
+}

@@ -139,3 +139,30 @@ fn deleting_an_absent_key_at_a_version_is_a_mismatch() {
     client.call("delete_key", json!({"key": "k", "if_version": 0})).error("version_mismatch");
     assert_eq!(client.call("delete_key", json!({"key": "k", "if_version": version})).ok()["deleted"], true);
 }
+
+#[test]
+fn bug_an_edit_could_grow_a_value_without_bound() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    client.write("k", &"a".repeat(100_000));
+    let args = json!({"key": "k", "old_text": "a", "new_text": "b".repeat(100_000), "expect_count": 100_000});
+    client.call("edit_key", args).error("too_large");
+    assert_eq!(client.value("k").len(), 100_000);
+}
+
+#[test]
+fn bug_a_refused_append_quoted_a_value_that_may_not_be_read() {
+    let env = Env::new();
+    env.cli(&["set", "secret", r#"{"token":"hunter2"}"#, "--type", "json"]).ok();
+    env.cli(&["attr", "secret", "--system-tags", "LLMWrite"]).ok();
+    let mut client = env.mcp();
+    client.call("read_key", json!({"key": "secret"})).error("not_found");
+    for (tool, args) in [
+        ("append_key", json!({"key": "secret", "text": "x"})),
+        ("edit_key", json!({"key": "secret", "old_text": "hunter2", "new_text": "x", "expect_count": 9})),
+    ] {
+        let error = client.call(tool, args).error("invalid_argument");
+        let shown = error.to_string();
+        assert!(!shown.contains("token") && !shown.contains("occurrences"), "{shown}");
+    }
+}

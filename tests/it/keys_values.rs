@@ -113,3 +113,23 @@ fn text_may_have_a_content_type() {
     let key = client.call("read_key", json!({"key": "k"})).ok();
     assert_eq!((&key["type"], &key["content_type"]), (&json!("text"), &json!("text/markdown")));
 }
+
+#[test]
+fn bug_a_large_whole_number_in_an_object_was_stored_as_another() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    client
+        .call("write_key", json!({"key": "k", "value": {"n": 123_456_789_012_345_678_901_f64}}))
+        .error("invalid_argument");
+    client.call("write_key", json!({"key": "k", "value": {"n": u64::MAX, "x": 0.1}})).ok();
+    assert_eq!(client.value("k"), r#"{"n":18446744073709551615,"x":0.1}"#);
+}
+
+#[test]
+fn bug_thousands_of_tags_held_up_every_writer() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    let tags: Vec<String> = (0..300_000).map(|number| number.to_string()).collect();
+    let error = client.call("write_key", json!({"key": "k", "value": "v", "tags": tags})).error("invalid_argument");
+    assert_eq!(error["path"], "tags");
+}

@@ -139,3 +139,14 @@ fn many_waits_end_with_one_change_and_calls_go_on_meanwhile() {
         assert_eq!(changes(&ToolReply::of(reply.unwrap()).ok()), ["k created"]);
     }
 }
+
+#[test]
+fn bug_the_second_key_to_expire_was_slept_through() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    for ttl in [40, 60, 30] {
+        let written = client.call("write_key", json!({"key": "k", "value": "v", "ttl_ms": ttl})).ok();
+        let wait = json!({"key": "k", "after_version": written["version"], "wait_ms": 15_000});
+        assert_eq!(changes(&client.call("wait_for_change", wait).ok()), ["k expired"]);
+    }
+}

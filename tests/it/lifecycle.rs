@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{
     Env,
-    mcp::{Client, Exit},
+    mcp::{Client, Era, Exit},
 };
 
 /// The end of input is the end of the process within this time. Without care it takes five seconds when a call
@@ -119,4 +119,19 @@ fn the_default_instance_is_made_on_first_use_and_a_named_one_too() {
     assert_eq!((named.value("k"), default.value("k")), ("of the team".into(), "of the default".into()));
     assert_eq!(env.mcp_with(&["--instance", "team notes"]).value("k"), "of the team");
     assert!(named.stderr().contains("team notes"), "a new instance is said on standard error: {}", named.stderr());
+}
+
+#[test]
+fn bug_the_end_of_input_cut_answers_off() {
+    let env = Env::new();
+    let mut command = env.command();
+    command.args(["mcp"]).env("MINDCACHE_BENCH_COMMIT_DELAY_MS", "500");
+    let mut client = Client::start(command, Era::Legacy);
+    client.handshake();
+    for number in 0..20 {
+        client.send_call("write_key", json!({"key": format!("k{number}"), "value": "v"}));
+    }
+    let exit = client.close_stdin_and_wait();
+    let answers = exit.messages.iter().filter(|message| message["result"]["structuredContent"]["created"] == true);
+    assert_eq!(answers.count(), 20);
 }

@@ -5,18 +5,19 @@ use std::sync::OnceLock;
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, ListToolsResult,
-        Tool, ToolAnnotations,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult, Tool,
+        ToolAnnotations,
     },
     service::RequestContext,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     model::{error::OpError, permission::Mode},
     ops::{
         self,
         operation::{EffectClass, Entry, Listing, Reply},
+        schema,
     },
 };
 
@@ -72,7 +73,7 @@ pub(super) async fn call(
             None,
         ));
     };
-    let args = understood(request.arguments.unwrap_or_default(), &entry.input_schema());
+    let args = schema::lenient(request.arguments.unwrap_or_default(), &entry.input_schema());
     let mut result = match server.execute(context, entry.name, Value::Object(args)).await {
         Ok((reply, _)) => success(reply),
         Err(error) => refusal(&error),
@@ -108,45 +109,6 @@ fn refusal(error: &OpError) -> CallToolResult {
     refusal
 }
 
-/// Models send `"5"` and `5.0` where a whole number is asked for, and `null` for what they leave out.
-fn understood(mut args: JsonObject, schema: &Map<String, Value>) -> JsonObject {
-    let Some(Value::Object(properties)) = schema.get("properties") else { return args };
-    args.retain(|name, value| !value.is_null() || name == "value");
-    for (name, value) in &mut args {
-        let is_integer =
-            properties.get(name).and_then(|property| property.get("type")).is_some_and(|kind| kind == "integer");
-        if let (true, Some(number)) = (is_integer, whole(value)) {
-            *value = number.into();
-        }
-    }
-    args
-}
-
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(digits) => digits.parse().ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "a whole number within 2^53 is exact")]
-        Value::Number(number) => number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64),
-        _ => None,
-    }
-}
-
 fn shortened(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_understood_as_models_send_them() {
-        let schema = json!({"properties": {"limit": {"type": "integer"}, "key": {"type": "string"}}});
-        let args = json!({"limit": "5", "key": "7", "cursor": null});
-        let (Value::Object(schema), Value::Object(args)) = (schema, args) else { panic!() };
-        assert_eq!(Value::Object(understood(args, &schema)), json!({"limit": 5, "key": "7"}));
-        assert_eq!(whole(&json!(5.0)), Some(5));
-        assert_eq!(whole(&json!(5.5)), None);
-        assert_eq!(whole(&json!("x")), None);
-    }
 }

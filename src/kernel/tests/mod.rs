@@ -9,6 +9,7 @@ use std::sync::{
 };
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{Caller, Kernel, clock::Clock};
 use crate::{
@@ -44,7 +45,7 @@ struct World {
 fn caller(client: &str, mode: Mode) -> Caller {
     let principal = Principal::local(PrincipalKind::Agent);
     let actor = Actor { principal: principal.id.clone(), client: client.into(), run: "1".into() };
-    Caller { principal, mode, actor }
+    Caller { principal, mode, actor, leaving: CancellationToken::default() }
 }
 
 impl World {

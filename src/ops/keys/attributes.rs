@@ -12,7 +12,7 @@ use crate::model::{
     tags::{SystemTag, SystemTags},
 };
 
-use super::{KeyView, meta, readable};
+use super::{KeyView, meta, readable, short_value};
 use crate::ops::{
     bounds::Text,
     key_schema,
@@ -86,7 +86,7 @@ impl Operation for SetAttributes {
         }
         tx.put(name, &key, held.record.expires_at)?;
         let held = tx.get::<Key>(name)?.ok_or_else(|| OpError::no_key(name))?;
-        Ok(Step::Done(Changed(KeyView::listed(&held))))
+        Ok(Step::Done(Changed(KeyView { value: short_value(&held.content), ..KeyView::of(&held) })))
     }
 }
 

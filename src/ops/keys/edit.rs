@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::model::{
     error::OpError,
-    key::{Key, KeyName, KeyType},
-    permission::Action,
+    key::{self, Key, KeyName, KeyType},
+    permission::{Action, may_read},
     value::{Content, Stored},
 };
 
@@ -51,7 +51,7 @@ impl Operation for Append {
         };
         let mut text = text_to_change(tx, cx, name, &held, self.if_version)?;
         text.push_str(&self.text);
-        replace(tx, name, held, text)
+        replace(tx, name, held, &text)
     }
 }
 
@@ -100,9 +100,15 @@ impl Operation for Edit {
             let rule = format!(
                 "it must occur exactly {expected} times in key \"{name}\": read the key and send a piece that does"
             );
-            return Err(OpError::invalid("old_text", rule, &format!("{found} occurrences")));
+            // How often a piece occurs is something of the value: only for who may read it.
+            let got = if may_read(cx.mode, &held.content) { format!("{found} occurrences") } else { String::new() };
+            return Err(OpError::invalid("old_text", rule, &got));
         }
-        replace(tx, name, held, text.replace(&self.old_text, &self.new_text))
+        // Checked before it is built: a short text with many occurrences can grow without bound.
+        let count = usize::try_from(found).unwrap_or(usize::MAX);
+        let kept = text.len().saturating_sub(self.old_text.len().saturating_mul(count));
+        key::check_size(name, kept.saturating_add(self.new_text.len().saturating_mul(count)))?;
+        replace(tx, name, held, &text.replace(&self.old_text, &self.new_text))
     }
 }
 
@@ -129,8 +135,12 @@ fn text_to_change(
 }
 
 /// Stores the changed text; the expiry and everything else of the key stay.
-fn replace(tx: &mut Tx<'_>, name: &str, held: Held<Key>, text: String) -> Result<Step<Written>, OpError> {
-    let content = held.content.key_type.decode(name, text)?;
-    let version = store(tx, name, held.content, content, held.record.expires_at)?;
+fn replace(tx: &mut Tx<'_>, name: &str, held: Held<Key>, text: &str) -> Result<Step<Written>, OpError> {
+    // The caller may append to a key that it may not read: a refusal must not quote what was there.
+    let stored = |held: Held<Key>, tx: &mut Tx<'_>| {
+        let content = held.content.key_type.decode(name, text.to_owned())?;
+        store(tx, name, held.content, content, held.record.expires_at)
+    };
+    let version = stored(held, tx).map_err(OpError::without_quote)?;
     Ok(Step::Done(Written { key: name.to_owned(), version, created: false, warning: None }))
 }

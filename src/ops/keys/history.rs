@@ -13,7 +13,7 @@ use crate::model::{
     time,
 };
 
-use super::{Written, load, meta, short_value, store};
+use super::{Written, meta, short_value};
 use crate::ops::{
     bounds::{EXACT, Text, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
@@ -101,7 +101,15 @@ impl Operation for History {
             };
             next = change.previous;
             let was = change.body.as_deref().map(|body| decode(name, seq, body)).transpose()?;
-            let value = was.filter(|key| may_read(cx.mode, key)).and_then(|key| short_value(&key));
+            // What the caller could not read then is not part of its history, nor is how it ended.
+            let known = match &was {
+                Some(key) => may_read(cx.mode, key),
+                None => before(tx, name, next)?.is_none_or(|key| may_read(cx.mode, &key)),
+            };
+            if !known {
+                continue;
+            }
+            let value = was.and_then(|key| short_value(&key));
             versions.push(KeyVersion {
                 version: seq,
                 at: time::rfc3339(change.at),
@@ -118,6 +126,13 @@ impl Operation for History {
         };
         Ok(Step::Done(Versions { key: name.to_owned(), versions, next_cursor }))
     }
+}
+
+/// What the key was before it went.
+fn before(tx: &Tx<'_>, name: &str, previous: Option<u64>) -> Result<Option<Key>, OpError> {
+    let Some(seq) = previous else { return Ok(None) };
+    let body = change_of(tx, name, seq)?.and_then(|change| change.body);
+    body.map(|body| decode(name, seq, &body)).transpose()
 }
 
 /// The newest change of a key that the caller may know of. A key that is gone is judged as it last was.
@@ -185,8 +200,8 @@ impl Operation for Restore {
         };
         let key = decode(name, seq, body)?;
         let created = tx.get::<Key>(name)?.is_none();
-        let content = load(tx, name, &key)?;
-        let version = store(tx, name, key, content, None)?;
+        // The value is where it was, in the record's body or in its file.
+        let version = tx.put(name, &key, None)?;
         Ok(Step::Done(Written { key: name.to_owned(), version, created, warning: None }))
     }
 }

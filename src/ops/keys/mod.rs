@@ -96,7 +96,8 @@ impl KeyView {
 
     /// The key with its value if that is at most 1 KiB.
     pub fn listed(held: &Held<Key>) -> Self {
-        Self { value: short_value(&held.content), ..Self::of(held) }
+        // A schema may be as long as 16 KiB: `read_key` shows it.
+        Self { value: short_value(&held.content), schema: None, ..Self::of(held) }
     }
 }
 

@@ -50,18 +50,22 @@ impl Operation for SystemPrompt {
 
     fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Prompt>, OpError> {
         let mut sections = Vec::new();
-        for held in tx.ordered::<Key>(kind::PROMPT, limits::PAGE as usize)? {
-            let (name, key) = (held.record.id, held.content);
-            // A value longer than the whole budget is not loaded to be left out.
-            let text = if key.key_type.is_binary() || key.stored_bytes() > 4 * limits::PROMPT_CHARACTERS as u64 {
+        let mut room = 4 * limits::PROMPT_CHARACTERS as u64;
+        for name in tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)? {
+            let Some(held) = tx.get::<Key>(&name)? else { continue };
+            let key = held.content;
+            // A value that cannot fit any more is not loaded to be left out. A character takes at most four bytes.
+            let fits = key.stored_bytes() <= room;
+            let text = if key.key_type.is_binary() || !fits {
                 None
             } else {
+                room -= key.stored_bytes();
                 match load(tx, &name, &key)? {
                     Content::Text(text) => Some(text),
                     Content::Bytes(_) => None,
                 }
             };
-            sections.push(Section { name, key_type: key.key_type, content_type: key.content_type, text });
+            sections.push(Section { name, key_type: key.key_type, content_type: key.content_type, text, writer: None });
         }
         let rendered = prompt::render(&sections, limits::PROMPT_CHARACTERS);
         Ok(Step::Done(Prompt {

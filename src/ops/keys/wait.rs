@@ -20,8 +20,9 @@ use crate::ops::{
     tx::Tx,
 };
 
-/// How many rows of the log one look takes.
+/// How many rows of the log one read takes, and how many reads one look.
 const SLICE: usize = 500;
+const SLICES: usize = 10;
 
 /// Wait until a key, or any key with the prefix, changes; answers at once if one did after after_version. Pass
 /// as_of_seq as after_version to go on without a gap. On timed_out: true nothing changed.
@@ -80,11 +81,11 @@ impl Operation for WaitForChange {
     type Out = Changes;
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Changes>, OpError> {
-        let since = self.after_version.map(Whole::get).or(cx.wait.since).unwrap_or(tx.seq());
+        let since = cx.wait.since.or(self.after_version.map(Whole::get)).unwrap_or(tx.seq());
         let found = self.since(tx, cx.mode, since)?;
         let wait_ms = self.wait_ms.map_or(limits::DEFAULT_WAIT_MS, Whole::get);
         if found.changes.is_empty() && !cx.wait.timed_out && wait_ms > 0 {
-            return Ok(Step::Park { wait_ms });
+            return Ok(Step::Park { wait_ms, seen: found.as_of_seq });
         }
         Ok(Step::Done(found))
     }
@@ -94,7 +95,10 @@ impl WaitForChange {
     fn since(&self, tx: &Tx<'_>, mode: Mode, since: u64) -> Result<Changes, OpError> {
         let mut changes = Vec::new();
         let mut seen = since;
-        while changes.len() < limits::WAIT_CHANGES {
+        for _ in 0..SLICES {
+            if changes.len() == limits::WAIT_CHANGES {
+                break;
+            }
             let slice = tx.changes(seen, SLICE)?;
             let is_last = slice.len() < SLICE;
             for change in slice {

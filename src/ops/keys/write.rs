@@ -8,7 +8,7 @@ use crate::model::{
     key::{self, Key, KeyName, KeyType},
     kind::{self, nfc},
     limits,
-    permission::Action,
+    permission::{Action, may_read},
     value::Stored,
     view::IdRange,
 };
@@ -68,7 +68,7 @@ impl Operation for Write {
         }
         let content = key.key_type.decode(name, self.value.text.clone())?;
         let ttl = self.ttl_ms.map(|ttl| cx.now_ms.saturating_add_unsigned(ttl.get()));
-        let warning = if created { twin_warning(tx, name)? } else { None };
+        let warning = if created { twin_warning(tx, cx, name)? } else { None };
         let version = store(tx, name, key, content, ttl)?;
         Ok(Step::Done(Written { key: name.to_owned(), version, created, warning }))
     }
@@ -100,13 +100,14 @@ impl Write {
 
 /// Two names that look the same but are spelt with other code points are two keys: say so when the second
 /// one is made.
-fn twin_warning(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>, OpError> {
+fn twin_warning(tx: &mut Tx<'_>, cx: &Cx, name: &str) -> Result<Option<String>, OpError> {
     let form = nfc(name);
     let mut twins = tx.scan_index::<Key>(kind::NFC, form.as_bytes(), &IdRange::all(), 2)?;
     if form != name && form.is_ascii() {
         twins.extend(tx.get::<Key>(&form)?);
     }
-    Ok(twins
-        .first()
+    // A twin that the caller may not read is none of its business.
+    let twin = twins.iter().find(|twin| may_read(cx.mode, &twin.content));
+    Ok(twin
         .map(|twin| format!("Warning: key \"{}\" looks the same but is spelt with other code points.", twin.record.id)))
 }

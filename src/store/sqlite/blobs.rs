@@ -33,9 +33,13 @@ impl Blobs {
         let sha256 = format!("{:x}", Hex(&Sha256::digest(bytes)));
         let path = self.path(&sha256);
         let failed = |error: io::Error| files::unavailable(&error, "write", &path);
-        if !is_whole(&path, bytes.len() as u64) {
+        if is_whole(&path, bytes.len() as u64) {
+            // Whoever put it there may not have come to this yet.
+            path.parent().map_or(Ok(()), files::sync_folder).map_err(failed)?;
+        } else {
             self.write(&path, bytes).map_err(failed)?;
         }
+        files::sync_folder(&self.folder).map_err(failed)?;
         Ok(BlobRef { sha256, bytes: bytes.len() as u64, length: content.length() })
     }
 

@@ -40,7 +40,8 @@ pub(super) struct Commits {
     pub(super) durability: Durability,
     /// Slows each commit; only for a bench.
     pub(super) delay_ms: u64,
-    pub(super) hint: Hint,
+    /// Where commits are told; without it others look for themselves each second.
+    pub(super) hint: Option<Hint>,
     pub(super) slot: usize,
 }
 
@@ -208,7 +209,8 @@ impl Instance for Writer {
         let committed = self.run(turns);
         self.delay();
         if let Ok(Committed { head, changes: 1.. }) = &committed
-            && let Err(error) = self.commits.hint.note(self.commits.slot, *head)
+            && let Some(hint) = &self.commits.hint
+            && let Err(error) = hint.note(self.commits.slot, *head)
         {
             // The followers look for themselves each second.
             tracing::warn!(%error, "cannot tell other processes of a commit");

@@ -55,7 +55,8 @@ impl SqliteStore {
     fn refuse_lost_catalog(&self) -> Result<(), OpError> {
         let instances = self.root.join("instances");
         let has_some = std::fs::read_dir(&instances).is_ok_and(|mut entries| entries.next().is_some());
-        if !has_some {
+        // Looked for again: another process may have made both since we looked for the first.
+        if !has_some || self.root.join("catalog").exists() {
             return Ok(());
         }
         Err(OpError::Unavailable {
@@ -73,7 +74,9 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError> {
         let root = &self.root;
-        let hint = hint::Hint::open(root).map_err(|error| files::unavailable(&error, "open the hint file of", root))?;
+        let hint = hint::Hint::open(root)
+            .inspect_err(|error| tracing::warn!(%error, "no hint file: others hear of changes a second late"))
+            .ok();
         let commits = instance::Commits {
             durability: self.durability,
             delay_ms: self.commit_delay_ms,

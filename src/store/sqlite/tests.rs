@@ -1,11 +1,9 @@
 //! The store by itself: its image, its plans, its files.
 
-use std::ops::Bound;
-
 use rusqlite::Connection;
 
 use super::{connection, files, view};
-use crate::model::{error::OpError, value::Content};
+use crate::model::{error::OpError, value::Content, view::IdRange};
 
 fn open_image() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
@@ -54,14 +52,18 @@ fn every_query_is_a_search_of_an_index_and_sorts_nothing() {
     let mut queries = vec![
         "SELECT id FROM record WHERE kind = ?1 AND id = ?2".to_owned(),
         "SELECT kind FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2".to_owned(),
-        "SELECT key, kind, id FROM entry WHERE name = ?1 AND key >= ?2 AND key <= ?3 ORDER BY key, kind, id LIMIT ?4"
-            .to_owned(),
         "DELETE FROM entry WHERE name = ?1 AND key = ?2 AND kind = ?3 AND id = ?4".to_owned(),
         "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2".to_owned(),
     ];
-    for lower in [Bound::Unbounded, Bound::Included(String::new()), Bound::Excluded(String::new())] {
-        queries.push(view::records_sql(&lower));
-        queries.push(view::index_records_sql(&lower));
+    queries.push(view::LAST_CHANGE_SQL.to_owned());
+    queries.push(view::INDEX_RANGE_SQL.to_owned());
+    for (prefix, after) in [("", None), ("a", None), ("a", Some("ab")), ("", Some("x"))] {
+        let range = IdRange::page(prefix, after);
+        for sql in [view::records_sql(&range), view::index_records_sql(&range)] {
+            let bounded = plan(&connection, &sql).contains("<?)");
+            assert_eq!(bounded, !prefix.is_empty(), "a prefix ends the scan: {sql}");
+            queries.push(sql);
+        }
     }
     for sql in queries {
         let plan = plan(&connection, &sql);

@@ -19,6 +19,13 @@ use super::{blobs::Blobs, connection::explain};
 const RECORD: &str = "id, version, created_at, updated_at, expires_at, updated_by, body";
 const CHANGE: &str = "seq, at, txn, previous, expires_at, kind, id, change, operation, actor, body";
 
+/// SQL of a range of an index.
+pub(super) const INDEX_RANGE_SQL: &str = "SELECT key, kind, id FROM entry WHERE name = ?1 AND key >= ?2 AND key <= ?3 \
+                                          ORDER BY key, kind, id LIMIT ?4";
+/// SQL of the last change of a record, there or gone.
+pub(super) const LAST_CHANGE_SQL: &str = "SELECT version FROM record WHERE kind = ?1 AND id = ?2 \
+                                          UNION ALL SELECT seq FROM tombstone WHERE kind = ?1 AND id = ?2";
+
 /// One consistent state.
 pub(super) struct View<'c> {
     pub(super) connection: &'c Connection,
@@ -57,27 +64,28 @@ impl View<'_> {
     }
 }
 
-/// SQL of a page of records of a kind. The bounds are compared as bytes, so the index serves them.
-pub(super) fn records_sql(lower: &Bound<String>) -> String {
-    let above = comparison(lower);
-    format!(
-        "SELECT {RECORD} FROM record WHERE kind = ?1 AND id {above} ?2 AND (?3 IS NULL OR id < ?3) ORDER BY id LIMIT ?4"
-    )
+/// SQL of a page of records of a kind. The bounds are compared as bytes, so the index serves them; a bound that may be
+/// absent would not be one, so there is a text with it and one without.
+pub(super) fn records_sql(range: &IdRange) -> String {
+    let bounds = bounds(range, "id");
+    format!("SELECT {RECORD} FROM record WHERE kind = ?1 AND {bounds} ORDER BY id LIMIT ?4")
 }
 
 /// SQL of a page of records under one key of an index.
-pub(super) fn index_records_sql(lower: &Bound<String>) -> String {
-    let above = comparison(lower);
+pub(super) fn index_records_sql(range: &IdRange) -> String {
+    let bounds = bounds(range, "entry.id");
     format!(
         "SELECT record.id, version, created_at, updated_at, expires_at, updated_by, body FROM entry \
          CROSS JOIN record ON record.kind = entry.kind AND record.id = entry.id \
-         WHERE entry.name = ?5 AND entry.key = ?6 AND entry.kind = ?1 AND entry.id {above} ?2 \
-         AND (?3 IS NULL OR entry.id < ?3) ORDER BY entry.id LIMIT ?4"
+         WHERE entry.name = ?5 AND entry.key = ?6 AND entry.kind = ?1 AND {bounds} ORDER BY entry.id LIMIT ?4"
     )
 }
 
-fn comparison(lower: &Bound<String>) -> &'static str {
-    if matches!(lower, Bound::Excluded(_)) { ">" } else { ">=" }
+fn bounds(range: &IdRange, id: &str) -> String {
+    let above = if matches!(range.lower, Bound::Excluded(_)) { ">" } else { ">=" };
+    // Without an upper bound ?3 is still bound, to nothing.
+    let below = if range.upper.is_some() { format!("{id} < ?3") } else { "?3 IS NULL".to_owned() };
+    format!("{id} {above} ?2 AND {below}")
 }
 
 fn lower_text(lower: &Bound<String>) -> &str {
@@ -104,7 +112,7 @@ impl ReadView for View<'_> {
 
     fn records(&self, kind: &str, range: &IdRange, limit: usize) -> Result<Vec<Record>, OpError> {
         let (lower, limit) = (lower_text(&range.lower), as_limit(limit));
-        self.rows(&records_sql(&range.lower), &[&kind, &lower, &range.upper, &limit], record)
+        self.rows(&records_sql(range), &[&kind, &lower, &range.upper, &limit], record)
     }
 
     fn index_records(
@@ -115,27 +123,18 @@ impl ReadView for View<'_> {
         limit: usize,
     ) -> Result<Vec<Record>, OpError> {
         let (lower, limit) = (lower_text(&range.lower), as_limit(limit));
-        let sql = index_records_sql(&range.lower);
+        let sql = index_records_sql(range);
         self.rows(&sql, &[&kind, &lower, &range.upper, &limit, &at.index, &at.key], record)
     }
 
     fn index_range(&self, index: &str, low: &[u8], high: &[u8], limit: usize) -> Result<Vec<Found>, OpError> {
         let limit = as_limit(limit);
         let read = |row: &Row<'_>| Ok(Found { key: row.get(0)?, kind: row.get(1)?, id: row.get(2)? });
-        self.rows(
-            "SELECT key, kind, id FROM entry WHERE name = ?1 AND key >= ?2 AND key <= ?3 ORDER BY key, kind, id LIMIT ?4",
-            &[&index, &low, &high, &limit],
-            read,
-        )
+        self.rows(INDEX_RANGE_SQL, &[&index, &low, &high, &limit], read)
     }
 
     fn last_change(&self, kind: &str, id: &str) -> Result<Option<u64>, OpError> {
-        self.row(
-            "SELECT version FROM record WHERE kind = ?1 AND id = ?2 \
-             UNION ALL SELECT seq FROM tombstone WHERE kind = ?1 AND id = ?2",
-            &[&kind, &id],
-            |row| row.get(0),
-        )
+        self.row(LAST_CHANGE_SQL, &[&kind, &id], |row| row.get(0))
     }
 
     fn change(&self, seq: u64) -> Result<Option<Change>, OpError> {

@@ -66,12 +66,12 @@ fn service(kernel: Arc<Kernel>, stop: CancellationToken) -> StreamableHttpServic
         // Checked by our own layer, on every route.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(limits::MESSAGE_BYTES)
-        .with_cancellation_token(stop);
+        .with_cancellation_token(stop.clone());
     // No event store: with one, rmcp never ends a listener whose client has gone.
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(SESSION_IDLE);
     let mount = Mount { instance: InstanceRef::Name("default".into()), mode: Mode::Use };
-    let factory = move || Ok(Server::new(Arc::clone(&kernel), mount.clone()));
+    let factory = move || Ok(Server::new(Arc::clone(&kernel), mount.clone(), stop.clone()));
     StreamableHttpService::new(factory, Arc::new(sessions), config)
 }
 

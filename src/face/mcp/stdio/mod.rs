@@ -36,9 +36,7 @@ mod standard;
 mod tests;
 
 /// The longest line that is read; a longer one is skipped and answered with an error.
-///
-/// It leaves room for the largest value in base64 and the envelope around it.
-pub const MAX_LINE_BYTES: usize = 36 * 1024 * 1024;
+pub use crate::model::limits::MESSAGE_BYTES as MAX_LINE_BYTES;
 
 /// A buffer that grew beyond this is given back once it is nearly empty.
 const KEPT_BUFFER_BYTES: usize = 256 * 1024;
