@@ -4,6 +4,7 @@ use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
+use jiff::tz::TimeZone;
 
 use crate::{
     kernel::{Kernel, clock::SystemClock},
@@ -26,6 +27,10 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "FILTER", default_value = "warn", env = "MINDCACHE_LOG")]
     pub log: String,
 
+    /// Time zone of $date and $time in templates, such as Europe/Paris
+    #[arg(long, global = true, value_name = "ZONE", default_value = "UTC", env = "MINDCACHE_TIME_ZONE", value_parser = zone)]
+    pub time_zone: TimeZone,
+
     /// Slow each commit, as a slow disk would; for benches
     #[arg(long, global = true, hide = true, default_value_t = 0, env = "MINDCACHE_BENCH_COMMIT_DELAY_MS")]
     pub bench_commit_delay_ms: u64,
@@ -33,6 +38,11 @@ pub struct Settings {
     /// Write the counts of commits and changes to this file at the end; for benches
     #[arg(long, global = true, hide = true, value_name = "FILE", env = "MINDCACHE_BENCH_STATS")]
     pub bench_stats: Option<PathBuf>,
+}
+
+/// The zone of an IANA name.
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| format!("\"{name}\" is not a time zone; they look like Europe/Paris or UTC"))
 }
 
 impl Settings {
@@ -54,7 +64,7 @@ impl Settings {
     /// The kernel over the data folder. Touches nothing on the disk yet.
     pub fn kernel(&self) -> Result<Arc<Kernel>, OpError> {
         let store = SqliteStore::new(self.data_dir()?, self.durability, self.bench_commit_delay_ms)?;
-        Ok(Kernel::new(Arc::new(store), Arc::new(SystemClock)))
+        Ok(Kernel::new(Arc::new(store), Arc::new(SystemClock { zone: self.time_zone.clone() })))
     }
 
     /// Logs go to stderr: stdout belongs to the protocol and to results.

@@ -1,22 +1,35 @@
 //! The clock. Only this file reads the machine's.
 #![expect(clippy::disallowed_methods, reason = "this is where time comes from")]
 
+use jiff::tz::TimeZone;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells the time. Injected, so that tests own it.
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970. It may step back: the store's high-water mark holds the line.
     fn wall_ms(&self) -> i64;
+
+    /// The zone in which templates tell the date and the time.
+    fn zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
 }
 
-/// The machine's clock.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct SystemClock;
+/// The machine's clock, with the zone of the settings.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    /// The zone.
+    pub zone: TimeZone,
+}
 
 impl Clock for SystemClock {
     fn wall_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.zone.clone()
     }
 }
 

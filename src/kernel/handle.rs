@@ -101,6 +101,7 @@ impl Handle {
             principal: caller.principal.clone(),
             actor: caller.actor.clone(),
             wait,
+            zone: self.clock.zone(),
             fresh_id,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -87,6 +88,8 @@ pub struct Cx {
     pub actor: Actor,
     /// For an operation that waits: since when, and whether its time is up.
     pub wait: Wait,
+    /// The zone of `$date` and `$time` in templates.
+    pub zone: TimeZone,
     /// A fresh random id, for operations that make an instance.
     pub fresh_id: Option<InstanceId>,
 }

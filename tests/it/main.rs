@@ -30,6 +30,7 @@ mod modes;
 mod operations;
 mod processes;
 mod resources;
+mod templates;
 mod tidy;
 mod tools;
 mod trace;

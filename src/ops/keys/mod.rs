@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod delete;
 pub mod edit;
+mod expand;
 pub mod history;
 pub mod list;
 pub mod prompt;

@@ -8,7 +8,7 @@ use crate::{
     model::{error::OpError, key::Key, kind, limits, permission::Action, value::Content},
 };
 
-use super::{load, meta};
+use super::{expand, load, meta};
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::Tx,
@@ -48,7 +48,7 @@ impl Operation for SystemPrompt {
     const META: OpMeta = meta("System prompt", Action::Read, EffectClass::Read);
     type Out = Prompt;
 
-    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Prompt>, OpError> {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Prompt>, OpError> {
         let mut sections = Vec::new();
         let mut room = 4 * limits::PROMPT_CHARACTERS as u64;
         for name in tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)? {
@@ -61,6 +61,11 @@ impl Operation for SystemPrompt {
             } else {
                 room -= key.stored_bytes();
                 match load(tx, &name, &key)? {
+                    Content::Text(text) if expand::is_template(&key) => {
+                        let expanded = expand::expand(tx, cx, &name, &key, &text)?;
+                        room = room.saturating_sub(expanded.len() as u64);
+                        Some(expanded)
+                    }
                     Content::Text(text) => Some(text),
                     Content::Bytes(_) => None,
                 }

@@ -12,15 +12,15 @@ use crate::model::{
     value::{Content, Stored},
 };
 
-use super::{KeyView, load, meta, readable};
+use super::{KeyView, expand, load, meta, readable};
 use crate::ops::{
     bounds::{EXACT, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::Tx,
 };
 
-/// Read a key: its value and its attributes. A long value comes in pieces: continue at next_offset. Fails with
-/// not_found when there is no such key.
+/// Read a key: its value and its attributes. A long value comes in pieces: continue at next_offset. Templates come
+/// expanded, except in edit mode. Fails with not_found when there is no such key.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
@@ -83,7 +83,15 @@ impl Operation for Read {
         let offset = self.offset.map_or(0, Whole::get);
         let most = if held.content.key_type == KeyType::Image { limits::IMAGE_PIECE } else { limits::PIECE };
         let limit = self.limit.map_or(most, |limit| limit.size().min(most));
-        let (value, length, end) = cut(tx, self.key.as_str(), &held.content, offset, limit as u64)?;
+        let (value, length, end) = if expand::applies(cx, &held.content) {
+            let Content::Text(text) = load(tx, self.key.as_str(), &held.content)? else {
+                return Err(OpError::no_key(self.key.as_str()));
+            };
+            let text = expand::expand(tx, cx, self.key.as_str(), &held.content, &text)?;
+            piece(&Content::Text(text), offset, limit as u64)
+        } else {
+            cut(tx, self.key.as_str(), &held.content, offset, limit as u64)?
+        };
         if offset > length {
             let rule = format!("the value of key \"{}\" has {length}; the offset must not be beyond that", self.key);
             return Err(OpError::invalid("offset", rule, &offset.to_string()));
@@ -107,16 +115,20 @@ fn cut(tx: &Tx<'_>, name: &str, key: &Key, offset: u64, limit: u64) -> Result<(S
             if key.key_type.is_binary() { BASE64.encode(&bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
         return Ok((text, blob.length, end));
     }
-    let content = load(tx, name, key)?;
+    Ok(piece(&load(tx, name, key)?, offset, limit))
+}
+
+/// A piece of a value that is loaded.
+fn piece(content: &Content, offset: u64, limit: u64) -> (String, u64, u64) {
     let length = content.length();
     let end = offset.saturating_add(limit).min(length);
     let (skip, take) = (as_size(offset.min(length)), as_size(end.saturating_sub(offset)));
-    let piece = match &content {
+    let piece = match content {
         Content::Text(text) if skip == 0 && end == length => text.clone(),
         Content::Text(text) => text.chars().skip(skip).take(take).collect(),
         Content::Bytes(bytes) => BASE64.encode(bytes.iter().skip(skip).take(take).copied().collect::<Vec<_>>()),
     };
-    Ok((piece, length, end))
+    (piece, length, end)
 }
 
 fn as_size(number: u64) -> usize {
