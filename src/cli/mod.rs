@@ -136,7 +136,7 @@ impl Session {
     fn new(kernel: Arc<Kernel>, instance: InstanceRef) -> Self {
         let principal = Principal::local(PrincipalKind::Human);
         let run = uuid::Uuid::new_v4().simple().to_string();
-        let actor = Actor { principal: principal.id.clone(), client: "cli".into(), run };
+        let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: "cli".into(), run };
         Self {
             kernel,
             instance,

@@ -3,6 +3,7 @@
 mod actor;
 pub mod clock;
 mod expiry;
+pub mod feed;
 mod follow;
 mod handle;
 mod instances;

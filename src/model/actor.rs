@@ -3,11 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::permission::PrincipalKind;
+
 /// The author of a change as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// Who was authorised: `local` for the user of this machine.
     pub principal: String,
+    /// What kind of party that was.
+    pub kind: PrincipalKind,
     /// The program that asked, as it names itself (`claude-code`, `cli`); empty when it did not say.
     pub client: String,
     /// One connection or one command of that client, so that its own changes can be told from those
@@ -18,7 +22,7 @@ pub struct Actor {
 impl Actor {
     /// The kernel's own hand: expiry and other upkeep.
     pub fn system() -> Self {
-        Self { principal: "system".into(), client: "mindcache".into(), run: String::new() }
+        Self { principal: "system".into(), kind: PrincipalKind::App, client: "mindcache".into(), run: String::new() }
     }
 }
 

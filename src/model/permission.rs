@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{error::OpError, key::Key, tags::SystemTag};
 
 /// What kind of party a principal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PrincipalKind {
     /// A person, at a terminal or on the page.
     Human,
@@ -14,6 +15,13 @@ pub enum PrincipalKind {
     App,
     /// A model's client.
     Agent,
+}
+
+impl PrincipalKind {
+    /// Whether it is a person.
+    pub fn is_human(self) -> bool {
+        self == Self::Human
+    }
 }
 
 /// Somebody who has been identified.

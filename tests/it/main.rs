@@ -29,6 +29,7 @@ mod lifecycle;
 mod modes;
 mod operations;
 mod processes;
+mod push;
 mod resources;
 mod templates;
 mod tidy;

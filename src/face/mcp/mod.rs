@@ -2,6 +2,7 @@
 //! over stdio and streamable HTTP.
 
 pub mod http;
+mod push;
 mod resources;
 mod server;
 pub mod stdio;

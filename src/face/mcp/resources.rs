@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     model::{error::OpError, tags::SystemTag},
     ops::{
-        keys::{list::List, read::Read},
+        keys::{list::List, prompt::SystemPrompt, read::Read},
         operation::Operation,
     },
 };
@@ -25,14 +25,19 @@ use super::server::{Bound, Server, stamp};
 /// Unreserved characters stay as they are; everything else of a name is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A page of resources, the keys of the prompt first in it.
+/// The name of the resource that is the whole system prompt; no key can have it.
+const PROMPT: &str = "$system_prompt";
+
+/// A page of resources: the whole prompt, the keys of the prompt, then the others.
 pub(super) async fn list(
     server: &Server,
     request: Option<PaginatedRequestParams>,
     context: &RequestContext<RoleServer>,
 ) -> Result<ListResourcesResult, ErrorData> {
     let mut args = Map::new();
-    if let Some(cursor) = request.and_then(|page| page.cursor) {
+    let cursor = request.and_then(|page| page.cursor);
+    let is_first = cursor.is_none();
+    if let Some(cursor) = cursor {
         args.insert("cursor".into(), cursor.into());
     }
     let (reply, bound) =
@@ -40,12 +45,22 @@ pub(super) async fn list(
     let keys = reply.result.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut resources: Vec<(bool, Resource)> = keys.iter().filter_map(|key| resource(key, bound)).collect();
     resources.sort_by_key(|(in_prompt, _)| !in_prompt);
-    let mut result = ListResourcesResult::with_all_items(resources.into_iter().map(|(_, resource)| resource).collect());
+    let whole = is_first.then(|| prompt_resource(bound));
+    let resources = resources.into_iter().map(|(_, resource)| resource);
+    let mut result = ListResourcesResult::with_all_items(whole.into_iter().chain(resources).collect());
     result.next_cursor = reply.result.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
     result.ttl_ms = Some(0);
     result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     Ok(result)
+}
+
+fn prompt_resource(bound: &Bound) -> Resource {
+    Resource::new(format!("mindcache://{}/{PROMPT}", utf8_percent_encode(&bound.name, ENCODED)), PROMPT)
+        .with_title("The system prompt")
+        .with_description("Every SystemPrompt key, in order")
+        .with_mime_type("text/plain")
+        .with_annotations(Annotations::default().with_priority(1.0))
 }
 
 /// A key as a resource, and whether it is part of the prompt.
@@ -94,6 +109,15 @@ pub(super) async fn read(
 ) -> Result<ReadResourceResponse, ErrorData> {
     let bound = server.bound(context).await.map_err(|error| told(&error))?;
     let args = arguments(&request.uri, bound).ok_or_else(|| absent(&request.uri))?;
+    if args.get("key").is_some_and(|key| key == PROMPT) {
+        let (reply, _) = server
+            .execute(context, SystemPrompt::NAME, Value::Object(Map::new()))
+            .await
+            .map_err(|error| told(&error))?;
+        let prompt = reply.result.get("prompt").and_then(Value::as_str).unwrap_or_default();
+        let contents = ResourceContents::text(prompt, request.uri.clone()).with_mime_type("text/plain");
+        return Ok(ReadResourceResponse::Complete(uncached(contents, context)));
+    }
     let (reply, _) = match server.execute(context, Read::NAME, Value::Object(args)).await {
         Err(OpError::NotFound { .. }) => return Err(absent(&request.uri)),
         other => other.map_err(|error| told(&error))?,
@@ -111,15 +135,35 @@ pub(super) async fn read(
         meta.insert("mindcache/next_offset".into(), next.clone());
         contents = contents.with_meta(meta);
     }
+    Ok(ReadResourceResponse::Complete(uncached(contents, context)))
+}
+
+fn uncached(contents: ResourceContents, context: &RequestContext<RoleServer>) -> ReadResourceResult {
     let mut result = ReadResourceResult::new(vec![contents]);
     result.ttl_ms = Some(0);
     result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
-    Ok(ReadResourceResponse::Complete(result))
+    result
 }
 
 fn uri(instance: &str, key: &str) -> String {
     format!("mindcache://{}/{}", utf8_percent_encode(instance, ENCODED), utf8_percent_encode(key, ENCODED))
+}
+
+/// What a resource is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The key of this name.
+    Key(String),
+    /// The whole system prompt.
+    Prompt,
+}
+
+/// What a URI names; nothing when it is not one of this instance.
+pub(super) fn subject(uri: &str, bound: &Bound) -> Option<Subject> {
+    let args = arguments(uri, bound)?;
+    let name = args.get("key")?.as_str()?;
+    Some(if name == PROMPT { Subject::Prompt } else { Subject::Key(name.to_owned()) })
 }
 
 /// What a URI asks for; nothing when it is not one of this instance.
@@ -141,12 +185,12 @@ fn arguments(uri: &str, bound: &Bound) -> Option<Map<String, Value>> {
     Some(args)
 }
 
-fn absent(uri: &str) -> ErrorData {
+pub(super) fn absent(uri: &str) -> ErrorData {
     ErrorData::resource_not_found(format!("there is no resource {uri}: resources/list shows those that exist"), None)
 }
 
 /// An error where the protocol has no result that could carry it.
-fn told(error: &OpError) -> ErrorData {
+pub(super) fn told(error: &OpError) -> ErrorData {
     let data = Some(Value::Object(error.to_json()));
     match error {
         OpError::Unavailable { .. } | OpError::Overloaded { .. } => ErrorData::internal_error(error.to_string(), data),

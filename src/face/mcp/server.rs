@@ -8,13 +8,13 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, Implementation, ListResourceTemplatesResult, ListResourcesResult,
         ListToolsResult, MetaObject, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig,
+        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
     },
-    service::RequestContext,
+    service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     kernel::{Caller, Kernel},
@@ -28,7 +28,10 @@ use crate::{
     ops::operation::Reply,
 };
 
-use super::{resources, tools};
+use super::{
+    push::{self, Sink, Wanted},
+    resources, tools,
+};
 
 /// What models are told of the server; static, so that it is the same in every conversation.
 const INSTRUCTIONS: &str = "mindcache is a shared, durable memory of named keys. Look with list_keys before you \
@@ -45,6 +48,12 @@ pub struct Server {
     leaving: CancellationToken,
     run: String,
     bound: Arc<OnceCell<Bound>>,
+    /// What the client of an older session has subscribed to.
+    wanted: Wanted,
+    /// Cancelled when the session ends.
+    ended: CancellationToken,
+    #[expect(dead_code, reason = "dropping it with the handler is what ends the session")]
+    alive: Option<Arc<DropGuard>>,
 }
 
 /// What a connection is a connection to. Over HTTP the address says it, with each request.
@@ -74,7 +83,9 @@ impl Server {
     /// `leaving` is cancelled when the client has closed its end: what it waits for is then answered at once.
     pub fn new(kernel: Arc<Kernel>, mount: Mount, leaving: CancellationToken) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string();
-        Self { kernel, mount, leaving, run, bound: Arc::default() }
+        let ended = leaving.child_token();
+        let alive = Some(Arc::new(ended.clone().drop_guard()));
+        Self { kernel, mount, leaving, run, bound: Arc::default(), wanted: Wanted::of_lists(true), ended, alive }
     }
 
     /// What this request is addressed to.
@@ -86,13 +97,14 @@ impl Server {
     /// The instance. Nothing touches the store before the first request that needs it. A session stays with the
     /// instance that it began with: the address cannot change within it.
     pub(super) async fn bound(&self, context: &RequestContext<RoleServer>) -> Result<&Bound, OpError> {
-        self.bound.get_or_try_init(|| self.bind(context)).await
+        let caller = self.caller(context);
+        self.bound.get_or_try_init(|| self.bind(self.mount(context), &caller)).await
     }
 
-    async fn bind(&self, context: &RequestContext<RoleServer>) -> Result<Bound, OpError> {
-        let wanted = &self.mount(context).instance;
+    async fn bind(&self, mount: &Mount, caller: &Caller) -> Result<Bound, OpError> {
+        let wanted = &mount.instance;
         let (id, created) = if *wanted == self.mount.instance {
-            self.kernel.resolve_or_create(&self.caller(context), wanted).await?
+            self.kernel.resolve_or_create(caller, wanted).await?
         } else {
             (self.kernel.resolve(wanted)?, false)
         };
@@ -103,14 +115,33 @@ impl Server {
         Ok(Bound { instance: InstanceRef::Id(id.clone()), id, name })
     }
 
+    /// Tells an older session of changes until it ends.
+    async fn follow(self, mount: Mount, peer: Peer<RoleServer>) {
+        let client = peer.peer_info().map(|info| info.client_info.name.clone()).unwrap_or_default();
+        let caller = self.caller_of(&mount, &client);
+        let feed = match self.bound.get_or_try_init(|| self.bind(&mount, &caller)).await {
+            Ok(bound) => self.kernel.feed(&caller, &bound.instance),
+            Err(error) => Err(error),
+        };
+        match feed {
+            Ok(feed) => push::run(feed, self.wanted.clone(), Sink::Session(peer), self.ended).await,
+            // The first request says it to the client.
+            Err(error) => tracing::debug!(%error, "a client will not be told of changes"),
+        }
+    }
+
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let client = context.client_info().map(|info| info.name).unwrap_or_default();
+        self.caller_of(self.mount(context), &client)
+    }
+
+    fn caller_of(&self, mount: &Mount, client: &str) -> Caller {
         let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
         let principal = Principal::local(PrincipalKind::Agent);
         Caller {
-            actor: Actor { principal: principal.id.clone(), client, run: self.run.clone() },
+            actor: Actor { principal: principal.id.clone(), kind: principal.kind, client, run: self.run.clone() },
             principal,
-            mode: self.mount(context).mode,
+            mode: mount.mode,
             leaving: self.leaving.clone(),
         }
     }
@@ -159,8 +190,77 @@ fn implementation() -> Implementation {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
+            .build();
         ServerConfig::new(capabilities).with_server_info(implementation()).with_instructions(INSTRUCTIONS)
+    }
+
+    /// From here on an older session is told of changes.
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        // The task must not keep the session alive, whose end is what ends it.
+        let server = Self { alive: None, ..self.clone() };
+        let mount =
+            context.extensions.get::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<Mount>());
+        let mount = mount.unwrap_or(&self.mount).clone();
+        drop(tokio::spawn(server.follow(mount, context.peer)));
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let bound = self.bound(&context).await.map_err(|error| resources::told(&error))?;
+        let subject = resources::subject(&request.uri, bound).ok_or_else(|| resources::absent(&request.uri))?;
+        if self.wanted.add(request.uri, subject) {
+            return Ok(());
+        }
+        let text = format!("a session follows at most {} resources: unsubscribe from one first", push::MOST_URIS);
+        Err(ErrorData::invalid_params(text, None))
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.wanted.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.truncate(push::MOST_URIS);
+        }
+        Some(accepted)
+    }
+
+    /// The subscription of the newer protocol: it lasts as long as this does.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let accepted = context.accepted();
+        if *accepted == SubscriptionFilter::default() {
+            return Ok(());
+        }
+        let request = context.request_context();
+        let bound = self.bound(request).await.map_err(|error| resources::told(&error))?;
+        let wanted = Wanted::of_lists(accepted.resources_list_changed == Some(true));
+        for uri in accepted.resource_subscriptions.iter().flatten() {
+            if let Some(subject) = resources::subject(uri, bound) {
+                wanted.add(uri.clone(), subject);
+            }
+        }
+        let feed = self.kernel.feed(&self.caller(request), &bound.instance).map_err(|error| resources::told(&error))?;
+        let sink = Sink::Listener(context.sink().clone());
+        tokio::select! {
+            () = push::run(feed, wanted, sink, self.leaving.clone()) => {}
+            () = context.cancelled() => {}
+        }
+        Ok(())
     }
 
     async fn list_tools(

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::{
-    derive::template::{self, Clock, Keys, Source, Template},
+    derive::template::{self, Clock, Expanded, Keys, Source, Template},
     model::{error::OpError, key::Key, permission::Mode, tags::SystemTag, value::Content},
 };
 
@@ -22,10 +22,15 @@ pub(super) fn is_template(key: &Key) -> bool {
 
 /// The text of a template with its markers replaced.
 pub(super) fn expand(tx: &mut Tx<'_>, cx: &Cx, name: &str, key: &Key, text: &str) -> Result<String, OpError> {
+    whole(tx, cx, name, key, text).map(|expanded| expanded.text)
+}
+
+/// The same, with the keys that it depends on.
+pub(super) fn whole(tx: &mut Tx<'_>, cx: &Cx, name: &str, key: &Key, text: &str) -> Result<Expanded, OpError> {
     let template = Template { name, text, is_llm_writable: key.system_tags.llm_writable() };
     let (date, time) = now(cx);
     let clock = Clock { date: &date, time: &time, version: env!("CARGO_PKG_VERSION") };
-    template::expand(&template, &clock, &mut Stored { tx, cx }).map(|expanded| expanded.text)
+    template::expand(&template, &clock, &mut Stored { tx, cx })
 }
 
 /// The date and time of the turn, in the zone of the settings.

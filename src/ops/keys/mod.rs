@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod delete;
 pub mod edit;
 mod expand;
+pub mod feed;
 pub mod history;
 pub mod list;
 pub mod prompt;

@@ -1,5 +1,7 @@
 //! `get_system_prompt`: the prompt that the `SystemPrompt` keys make.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,21 @@ impl Report for Prompt {
         };
         format!("The system prompt is made of {} keys{left}.", self.keys.len())
     }
+}
+
+/// The keys that the templates of the prompt use: a change of one is a change of the prompt.
+pub fn uses(tx: &mut Tx<'_>, cx: &Cx) -> Result<BTreeSet<String>, OpError> {
+    let mut used = BTreeSet::new();
+    for name in tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)? {
+        let Some(held) = tx.get::<Key>(&name)? else { continue };
+        if expand::is_template(&held.content)
+            && held.content.stored_bytes() <= 4 * limits::PROMPT_CHARACTERS as u64
+            && let Content::Text(text) = load(tx, &name, &held.content)?
+        {
+            used.extend(expand::whole(tx, cx, &name, &held.content, &text)?.used);
+        }
+    }
+    Ok(used)
 }
 
 impl Operation for SystemPrompt {

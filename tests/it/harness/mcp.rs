@@ -2,19 +2,21 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value, json};
 
-use super::DEADLINE;
+use super::{
+    DEADLINE,
+    pipes::{collect, read_messages, write_lines},
+};
 
 /// The version that the handshake asks for.
 pub(crate) const LEGACY: &str = "2025-11-25";
@@ -51,6 +53,7 @@ pub(crate) struct Client {
     outgoing: Option<Sender<Vec<u8>>>,
     incoming: Receiver<Result<Value, String>>,
     early: VecDeque<Value>,
+    notifications: VecDeque<Value>,
     stderr: Arc<Mutex<String>>,
     stderr_reader: Option<JoinHandle<()>>,
     last_id: u64,
@@ -66,7 +69,17 @@ impl Client {
         let incoming = read_messages(child.stdout.take().expect("standard output is a pipe"));
         let (stderr, stderr_reader) = collect(child.stderr.take().expect("standard error is a pipe"));
         let (outgoing, stderr_reader) = (Some(outgoing), Some(stderr_reader));
-        Self { child, outgoing, incoming, early: VecDeque::new(), stderr, stderr_reader, last_id: 0, era }
+        Self {
+            child,
+            outgoing,
+            incoming,
+            early: VecDeque::new(),
+            notifications: VecDeque::new(),
+            stderr,
+            stderr_reader,
+            last_id: 0,
+            era,
+        }
     }
 
     /// `initialize` and `notifications/initialized`; returns the result of the first.
@@ -119,8 +132,39 @@ impl Client {
         }
     }
 
-    /// The next message, or `None` when the server's output ends.
+    /// The next message that is no notification, or `None` when the server's output ends.
     pub(crate) fn receive(&mut self) -> Option<Value> {
+        loop {
+            let message = self.receive_any()?;
+            if is_notification(&message) {
+                self.notifications.push_back(message);
+            } else {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next notification; other messages are kept.
+    pub(crate) fn next_notification(&mut self) -> Value {
+        loop {
+            if let Some(notification) = self.notifications.pop_front() {
+                return notification;
+            }
+            let message = self.receive_any().unwrap_or_else(|| panic!("the server ended. {}", self.stderr()));
+            if is_notification(&message) {
+                self.notifications.push_back(message);
+            } else {
+                self.early.push_back(message);
+            }
+        }
+    }
+
+    /// The notifications that have come so far.
+    pub(crate) fn notifications(&mut self) -> Vec<Value> {
+        self.notifications.drain(..).collect()
+    }
+
+    fn receive_any(&mut self) -> Option<Value> {
         match self.incoming.recv_timeout(DEADLINE) {
             Ok(Ok(message)) => Some(message),
             Ok(Err(line)) => panic!("standard output carries nothing but messages, not {line}"),
@@ -232,6 +276,10 @@ impl Drop for Client {
     }
 }
 
+fn is_notification(message: &Value) -> bool {
+    message.get("method").is_some() && message.get("id").is_none()
+}
+
 /// The parameters of `initialize` for a version.
 pub(crate) fn initialize_params(version: &str) -> Value {
     json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "black-box", "version": "1"}})
@@ -319,48 +367,4 @@ impl ToolReply {
         assert!(!first.trim().is_empty() && !first.starts_with('{'), "the first line says the outcome: {first}");
         error
     }
-}
-
-fn write_lines(mut stdin: ChildStdin) -> Sender<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel::<Vec<u8>>();
-    thread::spawn(move || {
-        for bytes in receiver {
-            if stdin.write_all(&bytes).and_then(|()| stdin.flush()).is_err() {
-                break;
-            }
-        }
-    });
-    sender
-}
-
-fn read_messages(stdout: ChildStdout) -> Receiver<Result<Value, String>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut lines = BufReader::new(stdout);
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            // Only a line that was written whole is a message: a killed process may leave a piece of one.
-            if line.ends_with(b"\n") {
-                let message = serde_json::from_slice(&line).map_err(|_| String::from_utf8_lossy(&line).into_owned());
-                if sender.send(message).is_err() {
-                    break;
-                }
-            }
-            line.clear();
-        }
-    });
-    receiver
-}
-
-fn collect(mut stderr: ChildStderr) -> (Arc<Mutex<String>>, JoinHandle<()>) {
-    let collected = Arc::new(Mutex::new(String::new()));
-    let copy = Arc::clone(&collected);
-    let reader = thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = stderr.read(&mut buffer) {
-            let piece = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
-            copy.lock().expect("no other holder panics").push_str(&piece);
-        }
-    });
-    (collected, reader)
 }

@@ -5,6 +5,7 @@
 pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod normal;
+mod pipes;
 
 use std::{
     io::Write,

@@ -1,0 +1,72 @@
+//! The change feed: what happens to the keys of an instance, read from its log, whoever wrote it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    model::{error::OpError, instance::InstanceRef},
+    ops::{
+        keys::{
+            feed::{Notice, notices},
+            prompt,
+        },
+        operation::Wait,
+        tx::Tx,
+    },
+};
+
+use super::{Caller, Kernel, handle::Handle, stopped};
+
+/// Follows one instance from the moment it was made. It reads the log, so it never lags and never loses anything.
+pub struct Feed {
+    handle: Arc<Handle>,
+    heard: watch::Receiver<u64>,
+    seen: u64,
+    caller: Caller,
+}
+
+impl Kernel {
+    /// Begins to follow an instance, as this caller may see it.
+    pub fn feed(&self, caller: &Caller, instance: &InstanceRef) -> Result<Feed, OpError> {
+        let handle = self.handle(&self.resolve(instance)?)?;
+        let heard = self.follow(&handle);
+        let seen = handle.view(|_, position| position.head)?;
+        Ok(Feed { handle, heard, seen, caller: caller.clone() })
+    }
+}
+
+impl Feed {
+    /// The next changes, at least one. May be dropped while it waits and called again.
+    pub async fn next(&mut self) -> Result<Vec<Notice>, OpError> {
+        loop {
+            self.heard.borrow_and_update();
+            let (found, head) = self.look(|tx, head| Ok((notices(tx, self.caller.mode, self.seen)?, head)))?;
+            let (notices, seen) = found;
+            self.seen = seen;
+            if !notices.is_empty() {
+                return Ok(notices);
+            }
+            if seen < head {
+                tokio::task::yield_now().await;
+            } else {
+                self.heard.changed().await.map_err(|_| stopped())?;
+            }
+        }
+    }
+
+    /// The keys that the templates of the system prompt use: a change of one is a change of the prompt.
+    pub fn prompt_uses(&self) -> Result<BTreeSet<String>, OpError> {
+        self.handle.view(|view, position| {
+            let cx = self.handle.context(&self.caller, position, Wait::default(), None);
+            prompt::uses(&mut Tx::new(view, position.head, &cx, &[]), &cx)
+        })?
+    }
+
+    fn look<T>(&self, read: impl Fn(&Tx<'_>, u64) -> Result<T, OpError>) -> Result<T, OpError> {
+        self.handle.view(|view, position| {
+            let cx = self.handle.context(&self.caller, position, Wait::default(), None);
+            read(&Tx::new(view, position.head, &cx, &[]), position.head)
+        })?
+    }
+}
