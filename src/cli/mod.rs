@@ -140,7 +140,13 @@ impl Session {
         Self {
             kernel,
             instance,
-            caller: Caller { principal, mode: Mode::Edit, actor, leaving: CancellationToken::new() },
+            caller: Caller {
+                principal,
+                mode: Mode::Edit,
+                actor,
+                existing_only: false,
+                leaving: CancellationToken::new(),
+            },
         }
     }
 

@@ -18,7 +18,10 @@ use crate::{
 
 use super::{Caller, Kernel, handle::Handle, stopped};
 
-/// Follows one instance from the moment it was made. It reads the log, so it never lags and never loses anything.
+/// Changes that are looked back for: more do not come between a request and its answer.
+const LOOKED_BACK: u64 = 10_000;
+
+/// Follows one instance. It reads the log, so it never lags and never loses anything.
 pub struct Feed {
     handle: Arc<Handle>,
     heard: watch::Receiver<u64>,
@@ -27,11 +30,24 @@ pub struct Feed {
 }
 
 impl Kernel {
-    /// Begins to follow an instance, as this caller may see it.
-    pub fn feed(&self, caller: &Caller, instance: &InstanceRef) -> Result<Feed, OpError> {
+    /// The time of the kernel's clock, in milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
+    /// Follows an instance, as this caller may see it, from what happened at `since_ms` on: a client that has been told
+    /// that it is listened to must miss nothing, however long it took to begin.
+    pub fn feed(&self, caller: &Caller, instance: &InstanceRef, since_ms: i64) -> Result<Feed, OpError> {
         let handle = self.handle(&self.resolve(instance)?)?;
         let heard = self.follow(&handle);
-        let seen = handle.view(|_, position| position.head)?;
+        let seen = handle.view(|view, position| {
+            let mut seen = position.head;
+            let least = seen.saturating_sub(LOOKED_BACK);
+            while seen > least && view.change(seen)?.is_some_and(|change| change.at >= since_ms) {
+                seen -= 1;
+            }
+            Ok(seen)
+        })??;
         Ok(Feed { handle, heard, seen, caller: caller.clone() })
     }
 }

@@ -98,6 +98,7 @@ impl Handle {
         Cx {
             now_ms: self.clock.wall_ms().max(position.clock_ms),
             mode: caller.mode,
+            existing_only: caller.existing_only,
             principal: caller.principal.clone(),
             actor: caller.actor.clone(),
             wait,

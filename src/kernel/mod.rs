@@ -30,8 +30,9 @@ use crate::{
     },
     ops::{
         self, catalog,
-        operation::{Answer, Call, EffectClass, Entry, Reply, Step, Target, Wait, parse},
+        operation::{Answer, Call, Cx, EffectClass, Entry, Reply, Step, Target, Wait, parse},
         schema,
+        tx::Tx,
     },
     store::Store,
 };
@@ -49,6 +50,8 @@ pub struct Caller {
     pub mode: Mode,
     /// The author for the log.
     pub actor: Actor,
+    /// Only a key that exists is written: a tool that was made for it must not bring it back.
+    pub existing_only: bool,
     /// Cancelled when the caller is leaving: what it waits for is answered at once.
     pub leaving: CancellationToken,
 }
@@ -60,6 +63,7 @@ impl Caller {
             principal: Principal::local(permission::PrincipalKind::App),
             mode: Mode::Edit,
             actor: Actor::system(),
+            existing_only: false,
             leaving: CancellationToken::new(),
         }
     }
@@ -140,6 +144,20 @@ impl Kernel {
                 Box::pin(self.execute(caller, instance, inner.name, Value::Object(args))).await
             }
         }
+    }
+
+    /// Looks at one state of an instance, as the caller may: for what is derived and no operation.
+    pub fn derive<T>(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        look: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
+    ) -> Result<T, OpError> {
+        let handle = self.handle(&self.resolve(instance)?)?;
+        handle.view(|view, position| {
+            let cx = handle.context(caller, position, Wait::default(), None);
+            look(&mut Tx::new(view, position.head, &cx, &[]), &cx)
+        })?
     }
 
     /// The instance that an operation works on.

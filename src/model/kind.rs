@@ -4,7 +4,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::{index, instance::Instance, key::Key, record::IndexEntry};
+use super::{index, instance::Instance, key::Key, record::IndexEntry, tool_name};
 
 /// Records that expire, by instant; shared by all kinds. Key: the instant in milliseconds.
 pub const DUE: &str = "due";
@@ -18,6 +18,10 @@ pub const READABLE: &str = "readable";
 pub const PROMPT: &str = "prompt";
 /// Keys whose name is not in Unicode normal form C or is not ASCII, by that form.
 pub const NFC: &str = "nfc";
+/// Keys by what their tools may be called, where that is not their name.
+pub const TOOL: &str = "tool";
+/// Keys that models may read or write, in the order of tools.
+pub const TOOL_RANK: &str = "tool_rank";
 /// Instances by project and name.
 pub const INSTANCE_NAME: &str = "instance_name";
 
@@ -41,6 +45,12 @@ impl Kind for Key {
         }
         if self.system_tags.has(super::tags::SystemTag::SystemPrompt) {
             entries.push(IndexEntry { index: PROMPT, key: index::number(self.z_index) });
+        }
+        entries
+            .extend(tool_name::index_keys(id).into_iter().map(|key| IndexEntry { index: TOOL, key: key.into_bytes() }));
+        if self.system_tags.llm_readable() || self.system_tags.llm_writable() {
+            let in_prompt = self.system_tags.has(super::tags::SystemTag::SystemPrompt);
+            entries.push(IndexEntry { index: TOOL_RANK, key: tool_name::rank(in_prompt, self.z_index) });
         }
         if !id.is_ascii() {
             entries.push(IndexEntry { index: NFC, key: nfc(id).into_bytes() });

@@ -15,5 +15,6 @@ pub mod permission;
 pub mod record;
 pub mod tags;
 pub mod time;
+pub mod tool_name;
 pub mod value;
 pub mod view;

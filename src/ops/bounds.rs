@@ -43,15 +43,18 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        if MAX == UNBOUNDED {
+            return json_schema!({"type": "integer", "minimum": MIN});
+        }
         json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX})
     }
 }
 
-/// The largest whole number that JSON carries exactly everywhere.
-pub const EXACT: u64 = (1 << 53) - 1;
+/// A bound that is none: it is not spelt out in schemas.
+pub const UNBOUNDED: u64 = u64::MAX;
 
-/// A version or seq: 0 to 2^53 - 1.
-pub type Version = Whole<0, EXACT>;
+/// A version or seq.
+pub type Version = Whole<0, UNBOUNDED>;
 
 /// A text of `MIN` to `MAX` characters.
 #[derive(Debug, Clone, PartialEq, Eq)]

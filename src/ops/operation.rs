@@ -82,6 +82,8 @@ pub struct Cx {
     pub now_ms: i64,
     /// How much the caller may do.
     pub mode: Mode,
+    /// Only a key that exists is written.
+    pub existing_only: bool,
     /// Who calls.
     pub principal: Principal,
     /// The author for the log.

@@ -15,7 +15,22 @@ pub fn input<T: JsonSchema>() -> Map<String, Value> {
 /// The schema of a result. Its members explain themselves, and every byte is paid in each conversation, so
 /// it carries no descriptions.
 pub fn output<T: JsonSchema>() -> Map<String, Value> {
-    derive::<T>(SchemaSettings::draft2020_12().for_serialize(), false)
+    let mut schema = derive::<T>(SchemaSettings::draft2020_12().for_serialize(), false);
+    if let Some(Value::Object(members)) = schema.get_mut("properties") {
+        members.values_mut().for_each(flatten);
+    }
+    schema
+}
+
+/// A member of a result is told by its kind alone: what is in it is plain to who reads the result.
+fn flatten(member: &mut Value) {
+    let Some(object) = member.as_object_mut() else { return };
+    for detail in ["properties", "required", "additionalProperties", "enum"] {
+        object.remove(detail);
+    }
+    if let Some(items) = object.get_mut("items") {
+        flatten(items);
+    }
 }
 
 /// A free JSON object as a member: an untyped schema would be `true`.

@@ -17,6 +17,7 @@ mod harness;
 mod history;
 mod hostile;
 mod http;
+mod key_tools;
 mod keys_attributes;
 mod keys_edit;
 mod keys_list;

@@ -24,12 +24,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::{index, key::KeyType};
+use crate::model::key::KeyType;
 
 use definition::Form;
 
+pub use crate::model::tool_name::{NAME_CHARACTERS, index_keys, rank, sanitised};
 pub use definition::{DESCRIPTION_CHARACTERS, KeyTool, TITLE_CHARACTERS};
-pub use names::{NAME_CHARACTERS, Names, Resolved, Verb, index_keys, resolve, sanitised};
+pub use names::{Names, Resolved, Verb, resolve};
 pub use schema::normalise;
 pub use text::clean;
 
@@ -108,13 +109,6 @@ pub struct Listed {
     pub tools: Vec<KeyTool>,
     /// Keys in sight that have no tool at all; the static tools reach them.
     pub over_budget: usize,
-}
-
-/// Where a key stands in the order of tools, as bytes for an index; the name decides between equal ones.
-pub fn rank(in_prompt: bool, z_index: i64) -> Vec<u8> {
-    let mut key = vec![u8::from(!in_prompt)];
-    key.extend(index::number(z_index));
-    key
 }
 
 /// The key tools of a caller. `candidates` are the keys in sight, in any order, each once: all of them, or at

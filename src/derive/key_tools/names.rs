@@ -19,16 +19,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest as _, Sha256};
+use crate::model::tool_name::{
+    MARK_CHARACTERS, PART_CHARACTERS, has_letter, index_keys, is_safe, mark_key, marked, sanitised,
+};
 
-/// Longest name of a tool, in characters.
-pub const NAME_CHARACTERS: usize = 48;
-/// Longest name part: the same for both verbs, so that a key has one.
-const PART_CHARACTERS: usize = NAME_CHARACTERS - Verb::Write.prefix().len();
-/// Hexadecimal digits of a mark.
-const MARK_CHARACTERS: usize = 8;
-/// What a marked part keeps of the short one.
-const STEM_CHARACTERS: usize = PART_CHARACTERS - 1 - MARK_CHARACTERS;
 /// Longest name part that is looked up: no key's name is longer.
 const LOOKED_UP_CHARACTERS: usize = 256;
 /// Names that one lookup asks for, and so most tools that a refusal names.
@@ -102,28 +96,6 @@ pub enum Resolved {
     Gone,
     /// Neither `write_…` nor `read_…`, or a static tool.
     NotAKeyTool,
-}
-
-/// The short name part of a key: each UTF-16 unit outside `[A-Za-z0-9_-]` is `_`.
-pub fn sanitised(name: &str) -> String {
-    let safe = |unit| char::from_u32(u32::from(unit)).filter(|c| is_safe(*c)).unwrap_or('_');
-    name.encode_utf16().map(safe).collect()
-}
-
-/// Under which entries of an index a key is found beside its own name: none for most. They depend on the name
-/// alone, so writing a value leaves them as they are.
-pub fn index_keys(name: &str) -> Vec<String> {
-    let short = sanitised(name);
-    let is_changed = short != name;
-    let mut keys = Vec::new();
-    if is_changed && short.len() <= PART_CHARACTERS {
-        keys.push(short.clone());
-    }
-    // Otherwise the stem is the name itself, and the mark leads nowhere further.
-    if is_changed || short.len() > STEM_CHARACTERS {
-        keys.push(mark_key(&mark(name)));
-    }
-    keys
 }
 
 /// The key of a tool's name, on the state that `lookup` sees. `static_tools` as for [`super::list`].
@@ -208,38 +180,6 @@ fn is_marked(part: &str) -> bool {
     part.rsplit_once('_').is_some_and(|(_, mark)| is_mark(mark))
 }
 
-fn marked(name: &str) -> String {
-    let mut part = sanitised(name);
-    // All ASCII by now, so characters are bytes.
-    part.truncate(STEM_CHARACTERS);
-    format!("{part}_{}", mark(name))
-}
-
-/// The first 8 hexadecimal digits in a row of the name's SHA-256 that are not all decimal, so that a date at the
-/// end of a name is not taken for a mark.
-fn mark(name: &str) -> String {
-    let digits: Vec<char> = Sha256::digest(name.as_bytes())
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect();
-    let windows = digits.windows(MARK_CHARACTERS).map(|window| window.iter().collect::<String>());
-    windows.into_iter().find(|window| has_letter(window)).unwrap_or_else(|| "a".repeat(MARK_CHARACTERS))
-}
-
-fn mark_key(mark: &str) -> String {
-    // `#` is in no short name.
-    format!("#{mark}")
-}
-
-fn has_letter(mark: &str) -> bool {
-    mark.contains(|c: char| c.is_ascii_lowercase())
-}
-
 fn is_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-}
-
-fn is_safe(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }

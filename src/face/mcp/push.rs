@@ -36,6 +36,8 @@ pub(super) const MOST_URIS: usize = 1000;
 pub(super) struct Wanted {
     /// The resources, by the URI that the client named.
     uris: Arc<Mutex<HashMap<String, Subject>>>,
+    /// `tools/list_changed`.
+    tools: bool,
     /// `resources/list_changed`.
     resources: bool,
 }
@@ -47,8 +49,8 @@ impl Wanted {
     }
 
     /// No resource yet, and perhaps the lists.
-    pub(super) fn of_lists(resources: bool) -> Self {
-        Self { resources, ..Self::default() }
+    pub(super) fn of_lists(tools: bool, resources: bool) -> Self {
+        Self { tools, resources, ..Self::default() }
     }
 
     /// Adds a resource. `false` when there are as many as one session may follow.
@@ -98,6 +100,8 @@ impl Sink {
                 (Self::Session(peer), What::Resource(uri)) => {
                     peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri.clone())).await.is_ok()
                 }
+                (Self::Session(peer), What::Tools) => peer.notify_tool_list_changed().await.is_ok(),
+                (Self::Listener(sink), What::Tools) => sink.notify_tool_list_changed().await.is_ok(),
                 (Self::Session(peer), What::Resources) => peer.notify_resource_list_changed().await.is_ok(),
                 (Self::Listener(sink), What::Resource(uri)) => sink.notify_resource_updated(uri.clone()).await.is_ok(),
                 (Self::Listener(sink), What::Resources) => sink.notify_resource_list_changed().await.is_ok(),
@@ -113,6 +117,7 @@ impl Sink {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum What {
     Resource(String),
+    Tools,
     Resources,
 }
 
@@ -120,7 +125,7 @@ impl What {
     fn pace(&self) -> Duration {
         match self {
             Self::Resource(_) => PER_URI,
-            Self::Resources => PER_LIST,
+            Self::Tools | Self::Resources => PER_LIST,
         }
     }
 }
@@ -192,6 +197,9 @@ pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: Cancel
             let none = BTreeSet::new();
             for uri in wanted.concerned(notice, prompt_uses.as_ref().unwrap_or(&none)) {
                 pace.note(What::Resource(uri), now, false);
+            }
+            if notice.listing && wanted.tools {
+                pace.note(What::Tools, now, notice.by_person);
             }
             if notice.listing && wanted.resources {
                 pace.note(What::Resources, now, notice.by_person);

@@ -1,6 +1,12 @@
 //! The handler: what rmcp asks, answered from the kernel.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use futures_util::FutureExt as _;
 use rmcp::{
@@ -25,7 +31,10 @@ use crate::{
         limits,
         permission::{Mode, Principal, PrincipalKind},
     },
-    ops::operation::Reply,
+    ops::{
+        operation::{Cx, Reply},
+        tx::Tx,
+    },
 };
 
 use super::{
@@ -50,6 +59,8 @@ pub struct Server {
     bound: Arc<OnceCell<Bound>>,
     /// What the client of an older session has subscribed to.
     wanted: Wanted,
+    /// When a subscription of the newer protocol was last asked for.
+    asked_ms: Arc<AtomicI64>,
     /// Cancelled when the session ends.
     ended: CancellationToken,
     #[expect(dead_code, reason = "dropping it with the handler is what ends the session")]
@@ -85,7 +96,17 @@ impl Server {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let ended = leaving.child_token();
         let alive = Some(Arc::new(ended.clone().drop_guard()));
-        Self { kernel, mount, leaving, run, bound: Arc::default(), wanted: Wanted::of_lists(true), ended, alive }
+        Self {
+            kernel,
+            mount,
+            leaving,
+            run,
+            bound: Arc::default(),
+            wanted: Wanted::of_lists(true, true),
+            asked_ms: Arc::default(),
+            ended,
+            alive,
+        }
     }
 
     /// What this request is addressed to.
@@ -116,11 +137,11 @@ impl Server {
     }
 
     /// Tells an older session of changes until it ends.
-    async fn follow(self, mount: Mount, peer: Peer<RoleServer>) {
+    async fn follow(self, mount: Mount, peer: Peer<RoleServer>, since_ms: i64) {
         let client = peer.peer_info().map(|info| info.client_info.name.clone()).unwrap_or_default();
         let caller = self.caller_of(&mount, &client);
         let feed = match self.bound.get_or_try_init(|| self.bind(&mount, &caller)).await {
-            Ok(bound) => self.kernel.feed(&caller, &bound.instance),
+            Ok(bound) => self.kernel.feed(&caller, &bound.instance, since_ms),
             Err(error) => Err(error),
         };
         match feed {
@@ -142,6 +163,7 @@ impl Server {
             actor: Actor { principal: principal.id.clone(), kind: principal.kind, client, run: self.run.clone() },
             principal,
             mode: mount.mode,
+            existing_only: false,
             leaving: self.leaving.clone(),
         }
     }
@@ -153,7 +175,36 @@ impl Server {
         name: &str,
         args: Value,
     ) -> Result<(Reply, &Bound), OpError> {
-        let caller = self.caller(context);
+        self.execute_as(self.caller(context), context, name, args).await
+    }
+
+    /// The same for a tool of a single key, which only works on that key.
+    pub(super) async fn execute_on_key(
+        &self,
+        context: &RequestContext<RoleServer>,
+        name: &str,
+        args: Value,
+    ) -> Result<(Reply, &Bound), OpError> {
+        self.execute_as(Caller { existing_only: true, ..self.caller(context) }, context, name, args).await
+    }
+
+    /// Looks at what the keys of the connection's instance make.
+    pub(super) async fn derive<T>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        look: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
+    ) -> Result<T, OpError> {
+        let bound = self.bound(context).await?;
+        self.kernel.derive(&self.caller(context), &bound.instance, look)
+    }
+
+    async fn execute_as(
+        &self,
+        caller: Caller,
+        context: &RequestContext<RoleServer>,
+        name: &str,
+        args: Value,
+    ) -> Result<(Reply, &Bound), OpError> {
         let bound = self.bound(context).await?;
         let reply = self.kernel.execute(&caller, &bound.instance, name, args);
         tokio::select! {
@@ -192,6 +243,7 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_resources_list_changed()
@@ -206,7 +258,7 @@ impl ServerHandler for Server {
         let mount =
             context.extensions.get::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<Mount>());
         let mount = mount.unwrap_or(&self.mount).clone();
-        drop(tokio::spawn(server.follow(mount, context.peer)));
+        drop(tokio::spawn(server.follow(mount, context.peer, self.kernel.now_ms())));
     }
 
     async fn subscribe(
@@ -233,6 +285,8 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // The client is told that it is listened to before `listen` begins.
+        self.asked_ms.store(self.kernel.now_ms(), Ordering::Release);
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
             uris.truncate(push::MOST_URIS);
@@ -248,13 +302,16 @@ impl ServerHandler for Server {
         }
         let request = context.request_context();
         let bound = self.bound(request).await.map_err(|error| resources::told(&error))?;
-        let wanted = Wanted::of_lists(accepted.resources_list_changed == Some(true));
+        let wanted =
+            Wanted::of_lists(accepted.tools_list_changed == Some(true), accepted.resources_list_changed == Some(true));
         for uri in accepted.resource_subscriptions.iter().flatten() {
             if let Some(subject) = resources::subject(uri, bound) {
                 wanted.add(uri.clone(), subject);
             }
         }
-        let feed = self.kernel.feed(&self.caller(request), &bound.instance).map_err(|error| resources::told(&error))?;
+        let since_ms = self.asked_ms.load(Ordering::Acquire);
+        let feed = self.kernel.feed(&self.caller(request), &bound.instance, since_ms);
+        let feed = feed.map_err(|error| resources::told(&error))?;
         let sink = Sink::Listener(context.sink().clone());
         tokio::select! {
             () = push::run(feed, wanted, sink, self.leaving.clone()) => {}
@@ -268,7 +325,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(tools::list(self.mount(&context).mode, &context))
+        caught(tools::list(self, &context)).await
     }
 
     async fn call_tool(

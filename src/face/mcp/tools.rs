@@ -1,6 +1,6 @@
 //! Tools: the registry's entries as definitions, their replies as results.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rmcp::{
     ErrorData, RoleServer,
@@ -10,26 +10,53 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
+    derive::key_tools::{Budget, KeyTool, Resolved, Verb},
     model::{error::OpError, permission::Mode},
     ops::{
         self,
-        operation::{EffectClass, Entry, Listing, Reply},
+        keys::{read::Read, tools as key_tools, write::Write},
+        operation::{EffectClass, Entry, Listing, Operation as _, Reply},
         schema,
     },
 };
 
-use super::server::{Server, stamp};
+use super::server::{Bound, Server, stamp};
 
-/// The tools that a mode may call.
-pub(super) fn list(mode: Mode, context: &RequestContext<RoleServer>) -> ListToolsResult {
-    let mut result = ListToolsResult::with_all_items(definitions(mode).to_vec());
+/// The tools of a connection: the static ones of its mode, then those of single keys while the budget lasts. Without a
+/// store the static ones are told all the same; each call then says what is wrong.
+pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
+    let mode = server.mount(context).mode;
+    let mut tools = definitions(mode).to_vec();
+    let bytes = serde_json::to_string(&tools).map_or(usize::MAX, |json| json.len());
+    let budget = Budget::beside(tools.len(), bytes);
+    match server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), budget)).await {
+        Ok(listed) => tools.extend(listed.tools.into_iter().map(of_key)),
+        Err(error) => tracing::warn!(%error, "listed no tools of single keys"),
+    }
+    let mut result = ListToolsResult::with_all_items(tools);
     result.ttl_ms = Some(0);
     result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
-    result
+    Ok(result)
+}
+
+/// The static names of all modes: none of them may become the name of a key's tool.
+fn names() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| listed().map(|entry| entry.name).collect())
+}
+
+/// Without an output schema: what it answers is what the static tool answers, and every byte is paid in each
+/// conversation.
+fn of_key(tool: KeyTool) -> Tool {
+    let is_read = tool.verb == Verb::Read;
+    let annotations = ToolAnnotations::new().read_only(is_read).destructive(false).idempotent(true).open_world(false);
+    Tool::new(tool.tool, tool.description, Arc::new(tool.input_schema))
+        .with_title(tool.title)
+        .with_annotations(annotations)
 }
 
 fn definitions(mode: Mode) -> &'static [Tool] {
@@ -67,19 +94,70 @@ pub(super) async fn call(
     request: CallToolRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let Some(entry) = listed().find(|entry| entry.name == request.name) else {
-        return Err(ErrorData::invalid_params(
-            format!("unknown tool \"{}\": tools/list shows those that exist", shortened(&request.name)),
-            None,
-        ));
+    let args = request.arguments.unwrap_or_default();
+    let called = match listed().find(|entry| entry.name == request.name) {
+        Some(entry) => {
+            let args = schema::lenient(args, &entry.input_schema());
+            server.execute(context, entry.name, Value::Object(args)).await
+        }
+        None => call_key(server, &request.name, args, context).await?,
     };
-    let args = schema::lenient(request.arguments.unwrap_or_default(), &entry.input_schema());
-    let mut result = match server.execute(context, entry.name, Value::Object(args)).await {
+    let mut result = match called {
         Ok((reply, _)) => success(reply),
         Err(error) => refusal(&error),
     };
     result.meta = stamp(context);
     Ok(result.into())
+}
+
+/// Calls the tool of a single key, found on the current state: a stale name is refused, never guessed.
+async fn call_key<'s>(
+    server: &'s Server,
+    tool: &str,
+    mut args: Map<String, Value>,
+    context: &RequestContext<RoleServer>,
+) -> Result<Result<(Reply, &'s Bound), OpError>, ErrorData> {
+    let resolved = match server.derive(context, |tx, cx| key_tools::resolve(tx, cx, tool, names())).await {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (verb, key) = match resolved {
+        Resolved::Key(verb, key) => (verb, key),
+        Resolved::Gone => return Ok(Err(gone(tool))),
+        Resolved::Ambiguous(right) => return Ok(Err(ambiguous(tool, &right))),
+        Resolved::NotAKeyTool => {
+            let text = format!("unknown tool \"{}\": tools/list shows those that exist", shortened(tool));
+            return Err(ErrorData::invalid_params(text, None));
+        }
+    };
+    if args.contains_key("key") {
+        let rule = format!("{tool} is the tool of one key: leave it out, or use the tool that takes a key");
+        return Ok(Err(OpError::invalid("key", rule, "")));
+    }
+    args.insert("key".into(), key.into());
+    let name = match verb {
+        Verb::Write => Write::NAME,
+        Verb::Read => Read::NAME,
+    };
+    let schema = ops::find(name).map(Entry::input_schema).unwrap_or_default();
+    let args = Value::Object(schema::lenient(args, &schema));
+    Ok(server.execute_on_key(context, name, args).await)
+}
+
+fn gone(tool: &str) -> OpError {
+    OpError::NotFound {
+        what: format!("the key of the tool {}", shortened(tool)),
+        remedy: "tools/list shows the tools that exist, and write_key makes a key".into(),
+    }
+}
+
+fn ambiguous(tool: &str, right: &[String]) -> OpError {
+    let rule = if right.is_empty() {
+        "several keys share this name: use the static tools, which take the exact key".to_owned()
+    } else {
+        format!("it is not the tool of one key: use {}", right.join(" or "))
+    };
+    OpError::invalid("name", rule, &shortened(tool))
 }
 
 /// The outcome first, then the same JSON as the structured part: some clients show only one of the two.

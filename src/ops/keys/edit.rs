@@ -12,7 +12,7 @@ use crate::model::{
 
 use super::{Written, check_version, load, meta, store};
 use crate::ops::{
-    bounds::{EXACT, Version, Whole},
+    bounds::{UNBOUNDED, Version, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Step},
     tx::{Held, Tx},
 };
@@ -68,7 +68,7 @@ pub struct Edit {
     pub new_text: String,
     /// How often old_text must occur; all are replaced. Default 1
     #[serde(default)]
-    pub expect_count: Option<Whole<1, EXACT>>,
+    pub expect_count: Option<Whole<1, UNBOUNDED>>,
     /// Only if the key is at this version
     #[serde(default)]
     pub if_version: Option<Version>,

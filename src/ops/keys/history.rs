@@ -15,7 +15,7 @@ use crate::model::{
 
 use super::{Written, meta, short_value};
 use crate::ops::{
-    bounds::{EXACT, Text, Whole},
+    bounds::{Text, UNBOUNDED, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::Tx,
 };
@@ -176,7 +176,7 @@ pub struct Restore {
     /// Key name
     pub key: KeyName,
     /// The version, as key_history shows it
-    pub version: Whole<1, EXACT>,
+    pub version: Whole<1, UNBOUNDED>,
 }
 
 impl Operation for Restore {

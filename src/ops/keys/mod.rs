@@ -9,6 +9,7 @@ pub mod history;
 pub mod list;
 pub mod prompt;
 pub mod read;
+pub mod tools;
 pub mod wait;
 pub mod write;
 

@@ -14,7 +14,7 @@ use crate::model::{
 
 use super::{KeyView, expand, load, meta, readable};
 use crate::ops::{
-    bounds::{EXACT, Whole},
+    bounds::{UNBOUNDED, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::Tx,
 };
@@ -28,10 +28,10 @@ pub struct Read {
     pub key: KeyName,
     /// Where to begin: in characters; for image and file in bytes
     #[serde(default)]
-    pub offset: Option<Whole<0, EXACT>>,
+    pub offset: Option<Whole<0, UNBOUNDED>>,
     /// At most this much, in the same unit
     #[serde(default)]
-    pub limit: Option<Whole<1, EXACT>>,
+    pub limit: Option<Whole<1, UNBOUNDED>>,
 }
 
 /// The key and the piece of its value.

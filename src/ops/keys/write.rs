@@ -60,6 +60,9 @@ impl Operation for Write {
         }
         check_version(name, self.if_version, held.as_ref())?;
         let created = held.is_none();
+        if created && cx.existing_only {
+            return Err(OpError::no_key(name));
+        }
         let fresh_type = if self.value.structured { KeyType::Json } else { KeyType::Text };
         let before = held.map_or_else(|| Key::new(fresh_type, Stored::Inline(String::new())), |held| held.content);
         let key = self.attributes(before, cx, created)?;
