@@ -30,7 +30,7 @@ pub(super) struct McpArgs {
 }
 
 /// The mode of a word.
-fn mode(word: &str) -> Result<Mode, String> {
+pub(super) fn mode(word: &str) -> Result<Mode, String> {
     [Mode::Read, Mode::Use, Mode::Edit]
         .into_iter()
         .find(|mode| mode.name() == word)

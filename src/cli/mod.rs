@@ -5,6 +5,7 @@ mod keys;
 mod mcp;
 mod output;
 mod serve;
+mod views;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -67,6 +68,10 @@ enum Command {
     Rm(keys::RmArgs),
     /// Change a key's attributes, or show them when none is given
     Attr(keys::AttrArgs),
+    /// Show the tools that a client of this mode sees
+    Tools(views::ToolsArgs),
+    /// Show the system prompt
+    Prompt(views::PromptArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
     /// Measure this machine: start, writes, calls, scale
@@ -117,6 +122,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Ls(args) => keys::ls(args, &session, output).await,
             Command::Rm(args) => keys::rm(args, &session, output).await,
             Command::Attr(args) => keys::attr(args, &session, output).await,
+            Command::Tools(args) => views::tools(args, &session, output).await,
+            Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
         }
@@ -150,14 +157,20 @@ impl Session {
         }
     }
 
-    /// Does an operation. The instance `default` is made on first use; no other is.
-    async fn execute(&self, operation: &str, args: Value) -> Result<Reply, OpError> {
+    /// Makes the instance `default` on its first use; no other is made so.
+    async fn begin(&self) -> Result<(), OpError> {
         if self.instance == InstanceRef::Name("default".into()) {
             let (_, created) = self.kernel.resolve_or_create(&self.caller, &self.instance).await?;
             if created {
                 tracing::info!("made the instance \"default\"");
             }
         }
+        Ok(())
+    }
+
+    /// Does an operation.
+    async fn execute(&self, operation: &str, args: Value) -> Result<Reply, OpError> {
+        self.begin().await?;
         self.kernel.execute(&self.caller, &self.instance, operation, args).await
     }
 }

@@ -30,6 +30,7 @@ mod lifecycle;
 mod modes;
 mod operations;
 mod processes;
+mod prompts;
 mod push;
 mod resources;
 mod templates;

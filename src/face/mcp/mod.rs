@@ -2,6 +2,7 @@
 //! over stdio and streamable HTTP.
 
 pub mod http;
+mod prompts;
 mod push;
 mod resources;
 mod server;
@@ -9,3 +10,4 @@ pub mod stdio;
 mod tools;
 
 pub use server::{Mount, Server};
+pub use tools::listed as listed_tools;

@@ -13,7 +13,8 @@ use rmcp::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    derive::key_tools::{Budget, KeyTool, Resolved, Verb},
+    derive::key_tools::{Budget, KeyTool, Listed, Resolved, Verb},
+    kernel::{Caller, Kernel},
     model::{error::OpError, permission::Mode},
     ops::{
         self,
@@ -23,30 +24,49 @@ use crate::{
     },
 };
 
-use super::server::{Bound, Server, stamp};
+use super::server::{Bound, Mount, Server, stamp};
 
-/// The tools of a connection: the static ones of its mode, then those of single keys while the budget lasts. Without a
-/// store the static ones are told all the same; each call then says what is wrong.
+/// The tools of a connection.
 pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
     let mode = server.mount(context).mode;
-    let mut tools = definitions(mode).to_vec();
-    let bytes = serde_json::to_string(&tools).map_or(usize::MAX, |json| json.len());
-    let budget = Budget::beside(tools.len(), bytes);
-    match server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), budget)).await {
-        Ok(listed) => tools.extend(listed.tools.into_iter().map(of_key)),
-        Err(error) => tracing::warn!(%error, "listed no tools of single keys"),
-    }
-    let mut result = ListToolsResult::with_all_items(tools);
+    let of_keys = server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), budget(mode))).await;
+    let mut result = ListToolsResult::with_all_items(together(mode, of_keys));
     result.ttl_ms = Some(0);
     result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     Ok(result)
 }
 
+/// What a client at this mount is told of, for people who want to see it.
+pub fn listed(kernel: &Kernel, caller: &Caller, mount: &Mount) -> Result<Vec<Tool>, OpError> {
+    let caller = Caller { mode: mount.mode, ..caller.clone() };
+    let of_keys =
+        kernel.derive(&caller, &mount.instance, |tx, cx| key_tools::list(tx, cx, names(), budget(mount.mode)))?;
+    Ok(together(mount.mode, Ok(of_keys)))
+}
+
+/// What the static tools leave.
+fn budget(mode: Mode) -> Budget {
+    let tools = definitions(mode);
+    let bytes = serde_json::to_string(tools).map_or(usize::MAX, |json| json.len());
+    Budget::beside(tools.len(), bytes)
+}
+
+/// The static tools of the mode, then those of single keys while the budget lasts. Without a store the static ones are
+/// told all the same; each call then says what is wrong.
+fn together(mode: Mode, of_keys: Result<Listed, OpError>) -> Vec<Tool> {
+    let mut tools = definitions(mode).to_vec();
+    match of_keys {
+        Ok(listed) => tools.extend(listed.tools.into_iter().map(of_key)),
+        Err(error) => tracing::warn!(%error, "listed no tools of single keys"),
+    }
+    tools
+}
+
 /// The static names of all modes: none of them may become the name of a key's tool.
 fn names() -> &'static [&'static str] {
     static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
-    NAMES.get_or_init(|| listed().map(|entry| entry.name).collect())
+    NAMES.get_or_init(|| entries().map(|entry| entry.name).collect())
 }
 
 /// Without an output schema: what it answers is what the static tool answers, and every byte is paid in each
@@ -68,10 +88,10 @@ fn definitions(mode: Mode) -> &'static [Tool] {
         Mode::Use => &USE,
         Mode::Edit => &EDIT,
     };
-    of_mode.get_or_init(|| listed().filter(|entry| entry.allowed(mode)).map(definition).collect())
+    of_mode.get_or_init(|| entries().filter(|entry| entry.allowed(mode)).map(definition).collect())
 }
 
-fn listed() -> impl Iterator<Item = &'static Entry> {
+fn entries() -> impl Iterator<Item = &'static Entry> {
     ops::registry().iter().filter(|entry| entry.meta.listing == Listing::Tool)
 }
 
@@ -95,7 +115,7 @@ pub(super) async fn call(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let args = request.arguments.unwrap_or_default();
-    let called = match listed().find(|entry| entry.name == request.name) {
+    let called = match entries().find(|entry| entry.name == request.name) {
         Some(entry) => {
             let args = schema::lenient(args, &entry.input_schema());
             server.execute(context, entry.name, Value::Object(args)).await

@@ -6,8 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    derive::prompt::{self, Section},
-    model::{error::OpError, key::Key, kind, limits, permission::Action, value::Content},
+    derive::{
+        prompt::{self, Section},
+        template::Clock,
+    },
+    model::{error::OpError, key::Key, kind, limits, permission::Action, tool_name::sanitised, value::Content},
 };
 
 use super::{expand, load, meta};
@@ -20,7 +23,21 @@ use crate::ops::{
 /// what does not fit is named in left_out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SystemPrompt {}
+pub struct SystemPrompt {
+    /// v1: the lines of the first MindCache
+    #[serde(default)]
+    pub style: Option<Style>,
+}
+
+/// How the prompt is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// A heading and a fenced value per key.
+    Default,
+    /// The lines of the first MindCache.
+    V1,
+}
 
 /// The prompt.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -87,9 +104,16 @@ impl Operation for SystemPrompt {
                     Content::Bytes(_) => None,
                 }
             };
-            sections.push(Section { name, key_type: key.key_type, content_type: key.content_type, text, writer: None });
+            let writer = key.system_tags.llm_writable().then(|| format!("write_{}", sanitised(&name)));
+            sections.push(Section { name, key_type: key.key_type, content_type: key.content_type, text, writer });
         }
-        let rendered = prompt::render(&sections, limits::PROMPT_CHARACTERS);
+        let rendered = if self.style == Some(Style::V1) {
+            let (date, time) = expand::now(cx);
+            let clock = Clock { date: &date, time: &time, version: env!("CARGO_PKG_VERSION") };
+            prompt::render_v1(&sections, &clock, limits::PROMPT_CHARACTERS)
+        } else {
+            prompt::render(&sections, limits::PROMPT_CHARACTERS)
+        };
         Ok(Step::Done(Prompt {
             prompt: rendered.text,
             keys: rendered.included,

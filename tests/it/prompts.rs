@@ -1,0 +1,56 @@
+//! The system prompt through each way that shows it, and the tools as a person may see them.
+
+use expect_test::expect;
+use serde_json::json;
+
+use crate::harness::{Env, mcp::text};
+
+fn store() -> Env {
+    let env = Env::new();
+    env.cli(&["set", "rules", "Be kind."]).ok();
+    env.cli(&["attr", "rules", "--system-tags", "SystemPrompt"]).ok();
+    env.cli(&["set", "mood", "calm"]).ok();
+    env.cli(&["attr", "mood", "--system-tags", "SystemPrompt,LLMWrite", "--z-index", "-1"]).ok();
+    env
+}
+
+#[test]
+fn the_prompt_is_a_prompt_a_tool_a_resource_and_a_command() {
+    let env = store();
+    let shown = env.cli(&["prompt"]).ok();
+    let mut client = env.mcp();
+    assert_eq!(client.call("get_system_prompt", json!({})).ok()["prompt"], json!(shown));
+    let listed = client.request("prompts/list", json!({})).unwrap();
+    assert_eq!(listed["prompts"][0]["name"], "system_prompt", "{listed}");
+    let got = client.request("prompts/get", json!({"name": "system_prompt"})).unwrap();
+    assert_eq!(got["messages"][0]["content"]["text"], json!(shown), "{got}");
+    let read = client.request("resources/read", json!({"uri": "mindcache://default/$system_prompt"})).unwrap();
+    assert_eq!(read["contents"][0]["text"], json!(shown));
+    assert_eq!(client.request("prompts/get", json!({"name": "other"})).unwrap_err()["code"], -32602);
+}
+
+#[test]
+fn v1_has_the_lines_of_the_first_mindcache() {
+    let env = store();
+    let shown = env.cli(&["prompt", "--style", "v1"]).ok();
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.starts_with('$')).collect();
+    expect![[r#"
+        mood: calm. You can rewrite "mood" by using the write_mood tool. This tool DOES NOT append — start your response with the old value (calm)
+        rules: Be kind."#]]
+    .assert_eq(&lines.join("\n"));
+    assert!(shown.contains("$date: ") && shown.contains("$time: "), "{shown}");
+    env.cli(&["prompt", "--style", "v3"]).fails(2);
+}
+
+#[test]
+fn a_person_sees_the_tools_that_a_client_sees() {
+    let env = store();
+    let mut client = env.mcp();
+    let listed = client.request("tools/list", json!({})).unwrap();
+    let of_client: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| text(&tool["name"])).collect();
+    let shown = env.cli(&["tools"]).ok();
+    let of_person: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(of_person, of_client);
+    assert_eq!(env.cli(&["--json", "tools"]).json()["tools"], listed["tools"]);
+    assert!(env.cli(&["tools", "--mode", "edit"]).ok().contains("clear_keys"));
+}
