@@ -4,7 +4,7 @@
 //! with listeners reads the file and looks at the logs whose slot moved. A torn, lost or colliding slot costs a late
 //! or needless look; the truth is the log. (Watching the WAL is unsound: it changes before the commit is visible.)
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io, ops::Range, path::Path};
 
 use super::files;
 use crate::{model::instance::InstanceId, store::Watch};
@@ -40,6 +40,9 @@ pub(super) fn slot_of(id: &InstanceId) -> usize {
     usize::try_from(hash % SLOTS as u64).unwrap_or_default()
 }
 
+/// Up to so many slots are read one by one: the whole file costs as much as a few dozen.
+const ONE_BY_ONE: usize = 32;
+
 /// What a watcher saw last.
 pub(super) struct HintWatch {
     hint: Hint,
@@ -51,20 +54,38 @@ impl HintWatch {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let mut watch =
             Self { hint: Hint::open(root)?, seen: vec![0; SLOTS * SLOT_BYTES], now: vec![0; SLOTS * SLOT_BYTES] };
-        read_at(&watch.hint.0, &mut watch.seen)?;
+        read_at(&watch.hint.0, &mut watch.seen, 0)?;
         Ok(watch)
+    }
+
+    /// Brings the slots of these instances up to date.
+    fn read(&mut self, slots: &[Range<usize>]) -> io::Result<()> {
+        if slots.len() > ONE_BY_ONE {
+            return read_at(&self.hint.0, &mut self.now, 0);
+        }
+        for slot in slots {
+            if let Some(bytes) = self.now.get_mut(slot.clone()) {
+                read_at(&self.hint.0, bytes, slot.start as u64)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Watch for HintWatch {
     fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool> {
-        if let Err(error) = read_at(&self.hint.0, &mut self.now) {
+        let start = |id| slot_of(id) * SLOT_BYTES;
+        let slots: Vec<Range<usize>> = watched.iter().map(|id| start(id)..start(id) + SLOT_BYTES).collect();
+        if let Err(error) = self.read(&slots) {
             tracing::debug!(%error, "cannot read the hint file");
             return vec![true; watched.len()];
         }
-        let slot = |bytes: &[u8], id| bytes.chunks_exact(SLOT_BYTES).nth(slot_of(id)).map(<[u8]>::to_vec);
-        let moved = watched.iter().map(|id| slot(&self.seen, id) != slot(&self.now, id)).collect();
-        std::mem::swap(&mut self.seen, &mut self.now);
+        let moved = slots.iter().map(|slot| self.seen.get(slot.clone()) != self.now.get(slot.clone())).collect();
+        for slot in slots {
+            if let (Some(seen), Some(now)) = (self.seen.get_mut(slot.clone()), self.now.get(slot)) {
+                seen.copy_from_slice(now);
+            }
+        }
         moved
     }
 }
@@ -75,8 +96,8 @@ fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
 #[cfg(windows)]
@@ -85,8 +106,8 @@ fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
 }
 
 #[cfg(windows)]
-fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
-    std::os::windows::fs::FileExt::seek_read(file, bytes, 0).map(drop)
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset).map(drop)
 }
 
 #[cfg(test)]
