@@ -134,7 +134,7 @@ impl Kernel {
             Answer::Procedure(parse) => self.create_instance(caller, entry, parse(args)?).await,
             Answer::Search => {
                 let search: catalog::Search = parse(args)?;
-                reply_of(catalog::search(ops::registry(), caller.mode, search.query.as_str()))
+                Reply::of(&catalog::search(ops::registry(), caller.mode, search.query.as_str()))
             }
             Answer::Forward => {
                 let forward: catalog::Forward = parse(args)?;
@@ -259,12 +259,6 @@ fn weight(args: &Value) -> usize {
         Value::Object(members) => members.iter().map(|(name, value)| name.len() + 64 + weight(value)).sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 32,
     }
-}
-
-fn reply_of<T: serde::Serialize + ops::operation::Report>(out: T) -> Result<Reply, OpError> {
-    let result = serde_json::to_value(&out)
-        .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
-    Ok(Reply { outcome: out.outcome(), image: None, result })
 }
 
 fn unknown_operation(name: &str) -> OpError {

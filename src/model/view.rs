@@ -79,6 +79,8 @@ pub trait ReadView {
     -> Result<Vec<Record>, OpError>;
     /// Entries of an index with `low <= key <= high`, in order of key, kind, id.
     fn index_range(&self, index: &str, low: &[u8], high: &[u8], limit: usize) -> Result<Vec<Found>, OpError>;
+    /// How many records of a kind there are; dead ones that nobody has touched yet are among them.
+    fn count(&self, kind: &str) -> Result<u64, OpError>;
     /// The seq of the last change of a record, also of one that is gone.
     fn last_change(&self, kind: &str, id: &str) -> Result<Option<u64>, OpError>;
     /// One row of the log.

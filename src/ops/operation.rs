@@ -173,6 +173,15 @@ pub struct Reply {
     pub image: Option<(String, String)>,
 }
 
+impl Reply {
+    /// The reply of a result.
+    pub fn of<T: Serialize + Report>(out: &T) -> Result<Self, OpError> {
+        let result = serde_json::to_value(out)
+            .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
+        Ok(Self { outcome: out.outcome(), image: out.image(), result })
+    }
+}
+
 /// An operation with its arguments, its type forgotten.
 pub trait Call: Send + Sync {
     /// Runs it.
@@ -181,13 +190,10 @@ pub trait Call: Send + Sync {
 
 impl<O: Operation> Call for O {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
-        let out = match Operation::apply(self, tx, cx)? {
-            Step::Done(out) => out,
-            Step::Park { wait_ms, seen } => return Ok(Step::Park { wait_ms, seen }),
-        };
-        let result = serde_json::to_value(&out)
-            .map_err(|error| OpError::invalid("result", format!("the result is not JSON: {error}"), ""))?;
-        Ok(Step::Done(Reply { outcome: out.outcome(), image: out.image(), result }))
+        match Operation::apply(self, tx, cx)? {
+            Step::Done(out) => Reply::of(&out).map(Step::Done),
+            Step::Park { wait_ms, seen } => Ok(Step::Park { wait_ms, seen }),
+        }
     }
 }
 

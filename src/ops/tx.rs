@@ -245,6 +245,11 @@ impl<'v> Tx<'v> {
         Ok(found.into_iter().filter(|found| found.kind == K::KIND).map(|found| found.id).collect())
     }
 
+    /// How many records of a kind are stored.
+    pub fn count<K: Kind>(&self) -> Result<u64, OpError> {
+        self.view.count(K::KIND)
+    }
+
     /// Records of any kind whose time is up, at most `limit`.
     pub fn due(&self, limit: usize) -> Result<Vec<Found>, OpError> {
         self.view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(self.cx.now_ms), limit)

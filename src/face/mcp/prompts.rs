@@ -3,8 +3,7 @@
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CacheScope, GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult, Prompt,
-        PromptMessage, Role,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult, Prompt, PromptMessage, Role,
     },
     service::RequestContext,
 };
@@ -25,8 +24,6 @@ const ABOUT: &str = "The system prompt of this memory: every SystemPrompt key, i
 pub(super) fn list(context: &RequestContext<RoleServer>) -> ListPromptsResult {
     let prompt = Prompt::new(NAME, Some(ABOUT), None).with_title("System prompt");
     let mut result = ListPromptsResult::with_all_items(vec![prompt]);
-    result.ttl_ms = Some(0);
-    result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     result
 }

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        Annotations, CacheScope, ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams,
+        Annotations, ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams,
         ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents,
         ResourceTemplate,
     },
@@ -49,8 +49,6 @@ pub(super) async fn list(
     let resources = resources.into_iter().map(|(_, resource)| resource);
     let mut result = ListResourcesResult::with_all_items(whole.into_iter().chain(resources).collect());
     result.next_cursor = reply.result.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
-    result.ttl_ms = Some(0);
-    result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     Ok(result)
 }
@@ -95,8 +93,6 @@ pub(super) async fn templates(
         "The value of a key; offset and limit cut a piece, in characters (bytes for images and files)",
     );
     let mut result = ListResourceTemplatesResult::with_all_items(vec![template]);
-    result.ttl_ms = Some(0);
-    result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     Ok(result)
 }
@@ -140,8 +136,6 @@ pub(super) async fn read(
 
 fn uncached(contents: ResourceContents, context: &RequestContext<RoleServer>) -> ReadResourceResult {
     let mut result = ReadResourceResult::new(vec![contents]);
-    result.ttl_ms = Some(0);
-    result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     result
 }

@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult, Tool,
-        ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult, Tool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -31,8 +30,6 @@ pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) 
     let mode = server.mount(context).mode;
     let of_keys = server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), budget(mode))).await;
     let mut result = ListToolsResult::with_all_items(together(mode, of_keys));
-    result.ttl_ms = Some(0);
-    result.cache_scope = Some(CacheScope::Private);
     result.meta = stamp(context);
     Ok(result)
 }

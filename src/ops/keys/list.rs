@@ -7,6 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::derive::key_tools;
 use crate::model::{
     error::OpError,
     key::{Key, KeyType},
@@ -58,15 +59,23 @@ pub struct Page {
     pub next_cursor: Option<String>,
     /// The state that the page shows.
     pub as_of_seq: u64,
+    /// There are more keys than tools for them, said in the outcome.
+    #[serde(skip)]
+    over_budget: bool,
 }
 
 impl Report for Page {
     fn outcome(&self) -> String {
         let more = if self.next_cursor.is_some() { ", and there are more: pass next_cursor as cursor" } else { "" };
+        let note = if self.over_budget {
+            " Not every key has tools of its own; read_key and write_key reach all."
+        } else {
+            ""
+        };
         match self.keys.as_slice() {
             [] if self.next_cursor.is_none() => "No keys match.".into(),
-            [_] => format!("1 key{more}."),
-            keys => format!("{} keys{more}.", keys.len()),
+            [_] => format!("1 key{more}.{note}"),
+            keys => format!("{} keys{more}.{note}", keys.len()),
         }
     }
 }
@@ -80,6 +89,8 @@ impl Operation for List {
         let limit = self.limit.map_or(limits::LIST_PAGE as usize, Whole::size);
         let mut after = self.cursor.as_ref().map(|cursor| decode_cursor(cursor.as_str())).transpose()?;
         let prefix = self.prefix.as_ref().map_or("", Text::as_str);
+        let over_budget = tx.count::<Key>()? > key_tools::SHARED_BY as u64;
+        let page = |keys, after| page(keys, after, tx.seq(), over_budget);
         let mut keys = Vec::new();
         let mut looked_at = 0;
         loop {
@@ -90,7 +101,7 @@ impl Operation for List {
             looked_at += found.len();
             for held in found {
                 if keys.len() == limit {
-                    return Ok(Step::Done(page(keys, after, tx.seq())));
+                    return Ok(Step::Done(page(keys, after)));
                 }
                 after = Some(held.record.id.clone());
                 if self.matches(cx.mode, &held) {
@@ -98,10 +109,10 @@ impl Operation for List {
                 }
             }
             if is_last {
-                return Ok(Step::Done(page(keys, None, tx.seq())));
+                return Ok(Step::Done(page(keys, None)));
             }
             if looked_at >= MOST_LOOKED_AT {
-                return Ok(Step::Done(page(keys, after, tx.seq())));
+                return Ok(Step::Done(page(keys, after)));
             }
         }
     }
@@ -126,8 +137,8 @@ impl List {
     }
 }
 
-fn page(keys: Vec<KeyView>, after: Option<String>, as_of_seq: u64) -> Page {
-    Page { keys, next_cursor: after.map(|name| URL_SAFE_NO_PAD.encode(name)), as_of_seq }
+fn page(keys: Vec<KeyView>, after: Option<String>, as_of_seq: u64, over_budget: bool) -> Page {
+    Page { over_budget, keys, next_cursor: after.map(|name| URL_SAFE_NO_PAD.encode(name)), as_of_seq }
 }
 
 fn decode_cursor(cursor: &str) -> Result<String, OpError> {

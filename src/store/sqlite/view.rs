@@ -133,6 +133,11 @@ impl ReadView for View<'_> {
         self.rows(INDEX_RANGE_SQL, &[&index, &low, &high, &limit], read)
     }
 
+    fn count(&self, kind: &str) -> Result<u64, OpError> {
+        let count = self.row("SELECT records FROM tally WHERE kind = ?1", &[&kind], |row| row.get(0))?;
+        Ok(count.unwrap_or_default())
+    }
+
     fn last_change(&self, kind: &str, id: &str) -> Result<Option<u64>, OpError> {
         self.row(LAST_CHANGE_SQL, &[&kind, &id], |row| row.get(0))
     }
