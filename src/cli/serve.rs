@@ -18,6 +18,7 @@ use crate::{
     config::Settings,
     face::mcp::http::{self, Access},
     kernel::Kernel,
+    store::sqlite::{make_folder, new_file},
 };
 
 use super::{
@@ -124,10 +125,10 @@ fn token(data_dir: &Path) -> Result<String, Failure> {
     }
     // Two random UUIDs: 244 bits from the system's generator.
     let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    private_folder(data_dir).map_err(told)?;
+    make_folder(data_dir).map_err(told)?;
     // Written beside and linked: no reader sees half a token, and of two first starts the first wins for both.
     let beside = data_dir.join(format!(".token-{}", uuid::Uuid::new_v4()));
-    let written = private_file(&beside).and_then(|mut file| {
+    let written = new_file(&beside).and_then(|mut file| {
         writeln!(file, "{token}")?;
         file.sync_all()?;
         fs::hard_link(&beside, &path)
@@ -141,26 +142,4 @@ fn token(data_dir: &Path) -> Result<String, Failure> {
         return Err(told(error).into());
     }
     Ok(fs::read_to_string(&path).map_err(told)?.trim().to_owned())
-}
-
-#[cfg(unix)]
-fn private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
 }

@@ -12,7 +12,6 @@ use crate::{
             prompt,
         },
         operation::Wait,
-        tx::Tx,
     },
 };
 
@@ -57,8 +56,10 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Vec<Notice>, OpError> {
         loop {
             self.heard.borrow_and_update();
-            let (found, head) = self.look(|tx, head| Ok((notices(tx, self.caller.mode, self.seen)?, head)))?;
-            let (notices, seen) = found;
+            let (notices, seen, head) = self.handle.read(&self.caller, Wait::default(), |tx, cx| {
+                let (notices, seen) = notices(tx, cx.mode, self.seen)?;
+                Ok((notices, seen, tx.seq()))
+            })?;
             self.seen = seen;
             if !notices.is_empty() {
                 return Ok(notices);
@@ -73,16 +74,6 @@ impl Feed {
 
     /// The keys that the templates of the system prompt use: a change of one is a change of the prompt.
     pub fn prompt_uses(&self) -> Result<BTreeSet<String>, OpError> {
-        self.handle.view(|view, position| {
-            let cx = self.handle.context(&self.caller, position, Wait::default(), None);
-            prompt::uses(&mut Tx::new(view, position.head, &cx, &[]), &cx)
-        })?
-    }
-
-    fn look<T>(&self, read: impl Fn(&Tx<'_>, u64) -> Result<T, OpError>) -> Result<T, OpError> {
-        self.handle.view(|view, position| {
-            let cx = self.handle.context(&self.caller, position, Wait::default(), None);
-            read(&Tx::new(view, position.head, &cx, &[]), position.head)
-        })?
+        self.handle.read(&self.caller, Wait::default(), prompt::uses)
     }
 }

@@ -85,11 +85,23 @@ impl Handle {
 
     /// Runs an operation that only reads, on one state of the instance.
     pub(super) fn look(&self, caller: &Caller, call: &dyn Call, wait: Wait) -> Result<Look, OpError> {
+        self.read(caller, wait, |tx, cx| {
+            let head = tx.seq();
+            call.apply(tx, cx).map(|step| Look { step, head })
+        })
+    }
+
+    /// Reads one state of the instance as an operation does. What a reader stages is the expiry of dead records, which
+    /// is the sweep's to write.
+    pub(super) fn read<T>(
+        &self,
+        caller: &Caller,
+        wait: Wait,
+        read: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
+    ) -> Result<T, OpError> {
         self.view(|view, position| {
             let cx = self.context(caller, position, wait, None);
-            let mut tx = Tx::new(view, position.head, &cx, &[]);
-            // What a reader stages is the expiry of dead records, which is the sweep's to write.
-            call.apply(&mut tx, &cx).map(|step| Look { step, head: position.head })
+            read(&mut Tx::new(view, position.head, &cx, &[]), &cx)
         })?
     }
 

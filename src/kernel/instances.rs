@@ -15,7 +15,6 @@ use crate::{
     ops::{
         instances::{self, Create},
         operation::{Call, Entry, Operation as _, Reply, Wait},
-        tx::Tx,
     },
 };
 
@@ -102,15 +101,12 @@ impl Kernel {
 
     fn find_instance(&self, name: &str) -> Result<Option<InstanceId>, OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        let caller = Caller::system();
-        catalog.view(|view, position| {
-            let cx = catalog.context(&caller, position, Wait::default(), None);
-            let tx = Tx::new(view, position.head, &cx, &[]);
-            let found = instances::find(&tx, name)?;
+        catalog.read(&Caller::system(), Wait::default(), |tx, _| {
+            let found = instances::find(tx, name)?;
             found.map(|held| InstanceRef::parse(&held.record.id)).transpose().map(|reference| match reference {
                 Some(InstanceRef::Id(id)) => Some(id),
                 _ => None,
             })
-        })?
+        })
     }
 }

@@ -153,11 +153,7 @@ impl Kernel {
         instance: &InstanceRef,
         look: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
     ) -> Result<T, OpError> {
-        let handle = self.handle(&self.resolve(instance)?)?;
-        handle.view(|view, position| {
-            let cx = handle.context(caller, position, Wait::default(), None);
-            look(&mut Tx::new(view, position.head, &cx, &[]), &cx)
-        })?
+        self.handle(&self.resolve(instance)?)?.read(caller, Wait::default(), look)
     }
 
     /// The instance that an operation works on.

@@ -219,7 +219,8 @@ pub struct Entry {
     pub answer: Answer,
     input: fn() -> Map<String, Value>,
     output: fn() -> Map<String, Value>,
-    input_schema: OnceLock<Arc<Map<String, Value>>>,
+    /// The description and, without it, the schema of the arguments.
+    described: OnceLock<(String, Arc<Map<String, Value>>)>,
     output_schema: OnceLock<Arc<Map<String, Value>>>,
 }
 
@@ -242,26 +243,28 @@ impl Entry {
             answer,
             input: schema::input::<In>,
             output: schema::output::<Out>,
-            input_schema: OnceLock::new(),
+            described: OnceLock::new(),
             output_schema: OnceLock::new(),
         }
     }
 
     /// What it is for, and how it fails: the first lines of its type's documentation.
     pub fn description(&self) -> &str {
-        self.schema().get("description").and_then(Value::as_str).unwrap_or_default()
+        &self.described().0
     }
 
-    /// The schema of its arguments, with the description.
-    fn schema(&self) -> &Arc<Map<String, Value>> {
-        self.input_schema.get_or_init(|| Arc::new((self.input)()))
+    /// Made once: a call must not pay for it.
+    fn described(&self) -> &(String, Arc<Map<String, Value>>) {
+        self.described.get_or_init(|| {
+            let mut schema = (self.input)();
+            let description = schema.shift_remove("description");
+            (description.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(), Arc::new(schema))
+        })
     }
 
     /// The schema of its arguments: a flat object.
     pub fn input_schema(&self) -> Arc<Map<String, Value>> {
-        let mut schema = Map::clone(self.schema());
-        schema.remove("description");
-        Arc::new(schema)
+        Arc::clone(&self.described().1)
     }
 
     /// The schema of its result: an object.

@@ -120,8 +120,7 @@ impl Server {
     /// The instance. Nothing touches the store before the first request that needs it. A session stays with the
     /// instance that it began with: the address cannot change within it.
     pub(super) async fn bound(&self, context: &RequestContext<RoleServer>) -> Result<&Bound, OpError> {
-        let caller = self.caller(context);
-        self.bound.get_or_try_init(|| self.bind(self.mount(context), &caller)).await
+        self.bound.get_or_try_init(|| async { self.bind(self.mount(context), &self.caller(context)).await }).await
     }
 
     async fn bind(&self, mount: &Mount, caller: &Caller) -> Result<Bound, OpError> {

@@ -28,7 +28,7 @@ use super::server::{Bound, Mount, Server, stamp};
 /// The tools of a connection.
 pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
     let mode = server.mount(context).mode;
-    let of_keys = server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), budget(mode))).await;
+    let of_keys = server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), of_mode(mode).budget)).await;
     let mut result = ListToolsResult::with_all_items(together(mode, of_keys));
     result.meta = stamp(context);
     Ok(result)
@@ -37,22 +37,15 @@ pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) 
 /// What a client at this mount is told of, for people who want to see it.
 pub fn listed(kernel: &Kernel, caller: &Caller, mount: &Mount) -> Result<Vec<Tool>, OpError> {
     let caller = Caller { mode: mount.mode, ..caller.clone() };
-    let of_keys =
-        kernel.derive(&caller, &mount.instance, |tx, cx| key_tools::list(tx, cx, names(), budget(mount.mode)))?;
+    let of_keys = kernel
+        .derive(&caller, &mount.instance, |tx, cx| key_tools::list(tx, cx, names(), of_mode(mount.mode).budget))?;
     Ok(together(mount.mode, Ok(of_keys)))
-}
-
-/// What the static tools leave.
-fn budget(mode: Mode) -> Budget {
-    let tools = definitions(mode);
-    let bytes = serde_json::to_string(tools).map_or(usize::MAX, |json| json.len());
-    Budget::beside(tools.len(), bytes)
 }
 
 /// The static tools of the mode, then those of single keys while the budget lasts. Without a store the static ones are
 /// told all the same; each call then says what is wrong.
 fn together(mode: Mode, of_keys: Result<Listed, OpError>) -> Vec<Tool> {
-    let mut tools = definitions(mode).to_vec();
+    let mut tools = of_mode(mode).tools.clone();
     match of_keys {
         Ok(listed) => tools.extend(listed.tools.into_iter().map(of_key)),
         Err(error) => tracing::warn!(%error, "listed no tools of single keys"),
@@ -76,16 +69,27 @@ fn of_key(tool: KeyTool) -> Tool {
         .with_annotations(annotations)
 }
 
-fn definitions(mode: Mode) -> &'static [Tool] {
-    static READ: OnceLock<Vec<Tool>> = OnceLock::new();
-    static USE: OnceLock<Vec<Tool>> = OnceLock::new();
-    static EDIT: OnceLock<Vec<Tool>> = OnceLock::new();
-    let of_mode = match mode {
+/// The static tools of a mode, and what they leave for those of single keys. Made once.
+struct Fixed {
+    tools: Vec<Tool>,
+    budget: Budget,
+}
+
+fn of_mode(mode: Mode) -> &'static Fixed {
+    static READ: OnceLock<Fixed> = OnceLock::new();
+    static USE: OnceLock<Fixed> = OnceLock::new();
+    static EDIT: OnceLock<Fixed> = OnceLock::new();
+    let fixed = match mode {
         Mode::Read => &READ,
         Mode::Use => &USE,
         Mode::Edit => &EDIT,
     };
-    of_mode.get_or_init(|| entries().filter(|entry| entry.allowed(mode)).map(definition).collect())
+    fixed.get_or_init(|| {
+        let tools: Vec<Tool> = entries().filter(|entry| entry.allowed(mode)).map(definition).collect();
+        let bytes = serde_json::to_string(&tools).map_or(usize::MAX, |json| json.len());
+        let budget = Budget::beside(tools.len(), bytes);
+        Fixed { tools, budget }
+    })
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {

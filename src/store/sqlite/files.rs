@@ -31,7 +31,7 @@ pub(super) fn unavailable(error: &io::Error, what: &str, path: &Path) -> OpError
 }
 
 /// Makes a folder and its parents, private to this user, each durable.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A new file, private to this user.
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
+pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().write(true).create_new(true), path)
 }
 

@@ -18,6 +18,8 @@ use crate::model::{
 use super::{Instance, Reader, Store, Watch};
 use connection::Durability;
 
+pub(crate) use files::{make_folder, new_file};
+
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
 
 /// All instances under one data folder.
