@@ -6,10 +6,8 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
-use axum::serve::ListenerExt as _;
 use clap::Args;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +24,6 @@ use super::{
     mcp::stop_signal,
     output::{Failure, Output},
 };
-
-/// How long requests under way may take after the signal.
-const LAST_REQUESTS: Duration = Duration::from_millis(800);
 
 /// `serve`.
 #[derive(Debug, Args)]
@@ -60,29 +55,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let stop = CancellationToken::new();
         let access = Access { token, hosts: hosts(address), environment: "local" };
         let routes = http::router(kernel, access, stop.clone());
-        // Nagle's algorithm makes an answer wait for the client's acknowledgement: 40 ms a call.
-        let listener = listener.tap_io(|socket| {
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "cannot switch Nagle's algorithm off");
-            }
-        });
-        let signal = stop_signal()?;
-        let begun = CancellationToken::new();
-        let ending = begun.clone();
-        let graceful = async move {
-            signal.await;
-            stop.cancel();
-            ending.cancel();
-        };
-        // A client that sends its request slowly, or never, does not keep the server.
-        let overdue = async {
-            begun.cancelled().await;
-            tokio::time::timeout(LAST_REQUESTS, std::future::pending::<()>()).await.unwrap_or_default();
-        };
-        tokio::select! {
-            served = axum::serve(listener, routes).with_graceful_shutdown(graceful).into_future() => Ok(served?),
-            () = overdue => Ok(()),
-        }
+        Ok(http::serve(listener, routes, stop, stop_signal()?).await?)
     });
     runtime.shutdown_timeout(LAST_BATCH);
     ended
