@@ -1,4 +1,4 @@
-//! Following other processes: while somebody listens, look at the hint file every 20 ms and at the logs that moved.
+//! Following other processes: while somebody listens, look at the hint file when it stirs and at the logs that moved.
 //! Nobody listening, no looking: reads go to the file and are fresh anyway.
 
 use std::{
@@ -6,16 +6,22 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Kernel, handle::Handle};
 use crate::{model::instance::InstanceId, store::Watch};
 
-/// How often the hint file is read.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Every so many looks, each followed instance is asked itself: for a writer that died between its commit and its
-/// hint, and for foreign tools.
-const ASK_EVERY: u32 = 50;
+/// Least time between two looks: under a stream of foreign commits each look finds several.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// How often each followed instance is asked itself: for a writer that died between its commit and its hint, and
+/// for foreign tools.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Not a wait for an event: it holds back the next look.
+#[expect(clippy::disallowed_methods, reason = "the pause is the point")]
+async fn pause() {
+    tokio::time::sleep(BETWEEN_LOOKS).await;
+}
 
 impl Kernel {
     /// Hears of each commit to an instance, by any process.
@@ -26,15 +32,24 @@ impl Kernel {
             let this = self.this.clone();
             drop(tokio::spawn(async move {
                 let mut watch: Option<Box<dyn Watch>> = None;
-                let mut looks: u32 = 0;
+                let mut asked = Instant::now();
                 loop {
-                    // A pause between looks, not a wait for an event: nothing tells of a foreign commit.
-                    tokio::time::timeout(LOOK_EVERY, std::future::pending::<()>()).await.unwrap_or_default();
+                    let stirred = async {
+                        match &mut watch {
+                            Some(watch) => watch.stirred().await,
+                            None => pause().await,
+                        }
+                    };
+                    let is_time_to_ask = tokio::time::timeout_at(asked + ASK_EVERY, stirred).await.is_err();
+                    if is_time_to_ask {
+                        asked = Instant::now();
+                    }
                     let Some(kernel) = this.upgrade() else { return };
-                    looks = looks.wrapping_add(1);
-                    if !kernel.look(&mut watch, looks.is_multiple_of(ASK_EVERY)) && kernel.stop_following() {
+                    if !kernel.look(&mut watch, is_time_to_ask) && kernel.stop_following() {
                         return;
                     }
+                    drop(kernel);
+                    pause().await;
                 }
             }));
         }

@@ -1,8 +1,11 @@
 //! What remembers: the seam between the kernel and a database. No SQL, no row ids above it.
 //!
-//! A store is synchronous; the kernel calls it on its own threads. SQLite is its one implementation so far.
+//! A store is synchronous, but for the wait for other processes; the kernel calls it on its own threads. SQLite is
+//! its one implementation so far.
 
 pub mod sqlite;
+
+use std::pin::Pin;
 
 use crate::model::{
     actor::Actor,
@@ -33,6 +36,8 @@ pub trait Store: Send + Sync {
 pub trait Watch: Send {
     /// Which of these instances may have moved since the last call.
     fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool>;
+    /// Resolves when something may have moved. May be dropped and called again.
+    fn stirred(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// The one writer of an instance in this process.

@@ -4,11 +4,15 @@
 //! with listeners reads the file and looks at the logs whose slot moved. A torn, lost or colliding slot costs a late
 //! or needless look; the truth is the log. (Watching the WAL is unsound: it changes before the commit is visible.)
 
-use std::{fs::File, io, ops::Range, path::Path};
+mod stir;
 
+use std::{fs::File, io, ops::Range, path::Path, pin::Pin};
+
+use self::stir::Stir;
 use super::files;
 use crate::{model::instance::InstanceId, store::Watch};
 
+const FILE: &str = "hint";
 const SLOTS: usize = 4096;
 const SLOT_BYTES: usize = 8;
 
@@ -18,7 +22,7 @@ pub(super) struct Hint(File);
 impl Hint {
     /// Opens the file of a store, making it if need be.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
-        let path = root.join("hint");
+        let path = root.join(FILE);
         let file = files::shared_file(&path)?;
         if file.metadata()?.len() != (SLOTS * SLOT_BYTES) as u64 {
             file.set_len((SLOTS * SLOT_BYTES) as u64)?;
@@ -48,12 +52,15 @@ pub(super) struct HintWatch {
     hint: Hint,
     seen: Vec<u8>,
     now: Vec<u8>,
+    stir: Stir,
 }
 
 impl HintWatch {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
-        let mut watch =
-            Self { hint: Hint::open(root)?, seen: vec![0; SLOTS * SLOT_BYTES], now: vec![0; SLOTS * SLOT_BYTES] };
+        let (seen, now) = (vec![0; SLOTS * SLOT_BYTES], vec![0; SLOTS * SLOT_BYTES]);
+        let hint = Hint::open(root)?;
+        // Listened to before the first look, so that nothing falls between.
+        let mut watch = Self { hint, seen, now, stir: Stir::of(&root.join(FILE)) };
         read_at(&watch.hint.0, &mut watch.seen, 0)?;
         Ok(watch)
     }
@@ -87,6 +94,10 @@ impl Watch for HintWatch {
             }
         }
         moved
+    }
+
+    fn stirred(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.stir.next())
     }
 }
 
