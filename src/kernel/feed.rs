@@ -1,6 +1,6 @@
 //! The change feed: what happens to the keys of an instance, read from its log, whoever wrote it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -8,6 +8,7 @@ use crate::{
     model::{error::OpError, instance::InstanceRef},
     ops::{
         keys::{
+            expand::{self, Uses},
             feed::{Notice, notices},
             prompt,
         },
@@ -72,8 +73,13 @@ impl Feed {
         }
     }
 
-    /// The keys that the templates of the system prompt use: a change of one is a change of the prompt.
-    pub fn prompt_uses(&self) -> Result<BTreeSet<String>, OpError> {
+    /// What the system prompt is made of beside its keys: a change of that is a change of the prompt.
+    pub fn prompt_uses(&self) -> Result<Uses, OpError> {
         self.handle.read(&self.caller, Wait::default(), prompt::uses)
+    }
+
+    /// The same for the value of one key.
+    pub fn key_uses(&self, name: &str) -> Result<Uses, OpError> {
+        self.handle.read(&self.caller, Wait::default(), |tx, cx| expand::uses(tx, cx, name))
     }
 }

@@ -54,3 +54,55 @@ fn a_person_sees_the_tools_that_a_client_sees() {
     assert_eq!(env.cli(&["--json", "tools"]).json()["tools"], listed["tools"]);
     assert!(env.cli(&["tools", "--mode", "edit"]).ok().contains("clear_keys"));
 }
+
+#[test]
+fn a_key_tagged_prompt_is_a_prompt_with_its_markers_as_arguments() {
+    let env = store();
+    env.cli(&["set", "review", "Review {{file}} in a {{mood}} way, {{ file }}, for {{who}}. {{$nothing}} {{<b>}}"])
+        .ok();
+    env.cli(&["attr", "review", "--tags", "Prompt", "--description", "Ask for a review"]).ok();
+    env.cli(&["set", "näch ste", "Go on."]).ok();
+    env.cli(&["attr", "näch ste", "--tags", "Workflow"]).ok();
+    env.cli(&["set", "hidden", "secret"]).ok();
+    env.cli(&["attr", "hidden", "--tags", "Prompt", "--system-tags", ""]).ok();
+    let mut client = env.mcp();
+    let listed = client.request("prompts/list", json!({})).unwrap();
+    let listed: Vec<_> = listed["prompts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|prompt| {
+            let arguments = prompt["arguments"].as_array().cloned().unwrap_or_default();
+            let arguments: Vec<_> = arguments.iter().map(|each| text(&each["name"])).collect();
+            format!("{}: {} {arguments:?}", text(&prompt["name"]), text(&prompt["description"]))
+        })
+        .collect();
+    expect![[r#"
+        system_prompt: The system prompt of this memory: every SystemPrompt key, in order []
+        n_ch_ste_114ff091: The key "näch ste" []
+        review: Ask for a review ["file", "who"]"#]]
+    .assert_eq(&listed.join("\n"));
+    let mut get = |arguments| client.request("prompts/get", json!({"name": "review", "arguments": arguments}));
+    let got = get(json!({"file": "{{mood}}.rs", "who": "Ann"})).unwrap();
+    let expected = "Review {{mood}}.rs in a calm way, {{mood}}.rs, for Ann.  ";
+    assert_eq!(got["messages"][0]["content"]["text"], expected, "{got}");
+    // A key that has a value may be given another.
+    assert!(get(json!({"file": "a", "who": "b", "mood": "stern"})).unwrap().to_string().contains("a stern way"));
+    assert!(get(json!({"file": "a"})).unwrap_err().to_string().contains("also needs: who"));
+    assert!(
+        get(json!({"file": "a", "who": "b", "x": "c"})).unwrap_err().to_string().contains("takes: file, mood, who")
+    );
+}
+
+#[test]
+fn names_of_keys_are_completed() {
+    let env = store();
+    let mut client = env.mcp();
+    let mut complete = |begun: &str| {
+        let template = json!({"type": "ref/resource", "uri": "mindcache://default/{key}{?offset,limit}"});
+        let asked = json!({"ref": template, "argument": {"name": "key", "value": begun}});
+        client.request("completion/complete", asked).unwrap()["completion"].clone()
+    };
+    assert_eq!(complete("r"), json!({"values": ["rules"], "hasMore": false}));
+    assert_eq!(complete("x"), json!({"values": [], "hasMore": false}));
+}

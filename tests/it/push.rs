@@ -150,3 +150,47 @@ fn a_session_follows_a_limited_number_of_resources() {
     let foreign = follower.request("resources/subscribe", json!({"uri": "mindcache://other/k"})).unwrap_err();
     assert_eq!(foreign["code"], -32002, "{foreign}");
 }
+
+#[test]
+fn a_template_is_told_of_when_a_key_that_it_uses_changes() {
+    let env = Env::new();
+    for (key, value, tags) in [
+        ("secret", "s0", ""),
+        ("inner", "[{{secret}}]", "LLMRead,ApplyTemplate"),
+        ("page", "{{inner}} {{later}}", "LLMRead,ApplyTemplate"),
+        ("mine", "{{secret}}", "LLMRead,LLMWrite,ApplyTemplate"),
+    ] {
+        env.cli(&["set", key, value]).ok();
+        env.cli(&["attr", key, "--system-tags", tags]).ok();
+    }
+    let mut follower = env.mcp();
+    subscribe(&mut follower, &uri("page"));
+    subscribe(&mut follower, &uri("mine"));
+    // Through a template between, and though the reader cannot open it by itself.
+    env.cli(&["set", "secret", "s1"]).ok();
+    assert_eq!(updated(&mut follower), uri("page"));
+    env.cli(&["set", "later", "x"]).ok();
+    assert_eq!(updated(&mut follower), uri("page"));
+    // What a model may write shows no key that it cannot read, so it is not told of those either.
+    env.cli(&["set", "inner", "nothing"]).ok();
+    assert_eq!(updated(&mut follower), uri("page"));
+    env.cli(&["set", "secret", "s2"]).ok();
+    env.cli(&["attr", "secret", "--system-tags", "LLMRead"]).ok();
+    assert_eq!(updated(&mut follower), uri("mine"));
+}
+
+#[test]
+fn a_new_prompt_and_a_new_argument_of_it_are_told() {
+    let env = Env::new();
+    let mut follower = env.mcp_modern(&[]);
+    listen(&mut follower, json!({"promptsListChanged": true}));
+    env.cli(&["set", "plain", "x"]).ok();
+    env.cli(&["set", "ask", "x"]).ok();
+    for change in
+        [&["attr", "ask", "--tags", "Prompt"][..], &["set", "ask", "about {{topic}}"], &["attr", "ask", "--tags", ""]]
+    {
+        env.cli(change).ok();
+        assert_eq!(follower.next_notification()["method"], "notifications/prompts/list_changed");
+    }
+    assert_eq!(follower.notifications(), Vec::<Value>::new());
+}

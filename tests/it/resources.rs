@@ -140,3 +140,25 @@ fn a_key_that_may_not_be_read_is_no_resource() {
     assert_eq!(hidden["code"], absent["code"]);
     assert_eq!(contents(&mut person, &uri("private"))["text"], "secret");
 }
+
+#[test]
+fn keys_of_the_prompt_come_first_whatever_page_they_are_on() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    let mut expected = Vec::new();
+    for n in 0..230 {
+        client.write(&format!("k{n:03}"), "x");
+        let in_prompt = n % 2 == 1;
+        if in_prompt {
+            let tags = json!({"key": format!("k{n:03}"), "system_tags": ["SystemPrompt"]});
+            client.call("set_key_attributes", tags).ok();
+        }
+        expected.push((!in_prompt, uri(&format!("k{n:03}"))));
+    }
+    expected.sort();
+    let listed = resources(&mut client);
+    let listed: Vec<_> = listed.iter().map(|each| (each["annotations"].is_null(), text(&each["uri"]))).collect();
+    assert_eq!(listed, expected);
+    let refused = client.request("resources/list", json!({"cursor": "nonsense"})).unwrap_err();
+    assert_eq!(refused["code"], -32602);
+}

@@ -131,6 +131,16 @@ pub fn expand(template: &Template<'_>, clock: &Clock<'_>, keys: &mut dyn Keys) -
     Ok(Expanded { text, used, unseen, truncated })
 }
 
+/// The names that the markers of a text name, in order, repeats included; not those of what it injects.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let marker = next_marker(rest)?;
+        rest = marker.after;
+        Some(marker.name)
+    })
+}
+
 /// The date (`YYYY-MM-DD`) and the time (`HH:MM:SS`) of one instant in one zone. An instant outside the
 /// calendar is shown as the calendar's first or last.
 pub fn date_and_time(now_ms: i64, zone: &TimeZone) -> (String, String) {

@@ -1,6 +1,7 @@
 //! The Model Context Protocol: one handler for both eras (sessions up to 2025-11-25, stateless 2026-07-28),
 //! over stdio and streamable HTTP.
 
+mod completions;
 pub mod http;
 mod prompts;
 mod push;

@@ -5,7 +5,7 @@
 //! cache, so for what agents do it comes at most every 5 s; what a person does is told at once.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,7 +18,10 @@ use rmcp::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{kernel::feed::Feed, ops::keys::feed::Notice};
+use crate::{
+    kernel::feed::Feed,
+    ops::keys::{expand::Uses, feed::Notice},
+};
 
 use super::resources::Subject;
 
@@ -36,10 +39,24 @@ pub(super) const MOST_URIS: usize = 1000;
 pub(super) struct Wanted {
     /// The resources, by the URI that the client named.
     uris: Arc<Mutex<HashMap<String, Subject>>>,
+    /// The lists.
+    lists: Lists,
+}
+
+/// The lists of which a client wants to hear that they changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lists {
     /// `tools/list_changed`.
-    tools: bool,
+    pub(super) tools: bool,
     /// `resources/list_changed`.
-    resources: bool,
+    pub(super) resources: bool,
+    /// `prompts/list_changed`.
+    pub(super) prompts: bool,
+}
+
+impl Lists {
+    /// What every session of the older protocol hears of.
+    pub(super) const ALL: Self = Self { tools: true, resources: true, prompts: true };
 }
 
 impl Wanted {
@@ -49,8 +66,8 @@ impl Wanted {
     }
 
     /// No resource yet, and perhaps the lists.
-    pub(super) fn of_lists(tools: bool, resources: bool) -> Self {
-        Self { tools, resources, ..Self::default() }
+    pub(super) fn of_lists(lists: Lists) -> Self {
+        Self { lists, ..Self::default() }
     }
 
     /// Adds a resource. `false` when there are as many as one session may follow.
@@ -68,19 +85,49 @@ impl Wanted {
         self.uris().remove(uri);
     }
 
-    fn wants_prompt(&self) -> bool {
-        self.uris().values().any(|subject| *subject == Subject::Prompt)
+    /// What it follows now, each once.
+    fn subjects(&self) -> HashSet<Subject> {
+        self.uris().values().cloned().collect()
     }
 
-    /// The URIs that a notice is about.
-    fn concerned(&self, notice: &Notice, prompt_uses: &BTreeSet<String>) -> Vec<String> {
-        let is_prompt = notice.in_prompt || prompt_uses.contains(&notice.key);
+    /// The URIs of some of that.
+    fn uris_of(&self, subjects: &HashSet<Subject>) -> Vec<String> {
         let uris = self.uris();
-        let concerned = uris.iter().filter(|(_, subject)| match subject {
-            Subject::Key(key) => *key == notice.key,
-            Subject::Prompt => is_prompt,
-        });
-        concerned.map(|(uri, _)| uri.clone()).collect()
+        uris.iter().filter(|(_, subject)| subjects.contains(subject)).map(|(uri, _)| uri.clone()).collect()
+    }
+}
+
+/// What each followed subject is made of beside itself, looked up when it is first needed.
+#[derive(Default)]
+struct Made(HashMap<Subject, Uses>);
+
+impl Made {
+    /// The subjects that a change is a change of.
+    fn concerned(&mut self, notice: &Notice, followed: &HashSet<Subject>, feed: &Feed) -> HashSet<Subject> {
+        self.0.retain(|subject, _| followed.contains(subject));
+        let mut concerned = HashSet::new();
+        for subject in followed {
+            let uses = self.0.entry(subject.clone()).or_insert_with(|| {
+                let uses = match subject {
+                    Subject::Key(name) => feed.key_uses(name),
+                    Subject::Prompt => feed.prompt_uses(),
+                };
+                uses.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "cannot tell what a template is made of");
+                    Uses::default()
+                })
+            });
+            let is_itself = match subject {
+                Subject::Key(name) => notice.is_readable && *name == notice.key,
+                Subject::Prompt => notice.in_prompt,
+            };
+            if is_itself || uses.concern(notice) {
+                concerned.insert(subject.clone());
+            }
+        }
+        // They may be made of something else now.
+        self.0.retain(|subject, _| !concerned.contains(subject));
+        concerned
     }
 }
 
@@ -101,10 +148,12 @@ impl Sink {
                     peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri.clone())).await.is_ok()
                 }
                 (Self::Session(peer), What::Tools) => peer.notify_tool_list_changed().await.is_ok(),
-                (Self::Listener(sink), What::Tools) => sink.notify_tool_list_changed().await.is_ok(),
                 (Self::Session(peer), What::Resources) => peer.notify_resource_list_changed().await.is_ok(),
+                (Self::Session(peer), What::Prompts) => peer.notify_prompt_list_changed().await.is_ok(),
                 (Self::Listener(sink), What::Resource(uri)) => sink.notify_resource_updated(uri.clone()).await.is_ok(),
+                (Self::Listener(sink), What::Tools) => sink.notify_tool_list_changed().await.is_ok(),
                 (Self::Listener(sink), What::Resources) => sink.notify_resource_list_changed().await.is_ok(),
+                (Self::Listener(sink), What::Prompts) => sink.notify_prompt_list_changed().await.is_ok(),
             }
         };
         tokio::time::timeout(STALLED, sent).await.unwrap_or_else(|_| {
@@ -119,13 +168,14 @@ enum What {
     Resource(String),
     Tools,
     Resources,
+    Prompts,
 }
 
 impl What {
     fn pace(&self) -> Duration {
         match self {
             Self::Resource(_) => PER_URI,
-            Self::Tools | Self::Resources => PER_LIST,
+            Self::Tools | Self::Resources | Self::Prompts => PER_LIST,
         }
     }
 }
@@ -168,7 +218,7 @@ impl Pace {
 /// Tells a client what it wants to hear until it has gone.
 pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: CancellationToken) {
     let mut pace = Pace::default();
-    let mut prompt_uses: Option<BTreeSet<String>> = None;
+    let mut made = Made::default();
     loop {
         let due = pace.next_due();
         let wake = async move {
@@ -190,23 +240,20 @@ pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: Cancel
             },
         };
         let now = Instant::now();
+        let followed = wanted.subjects();
         for notice in &notices {
-            if prompt_uses.is_none() && wanted.wants_prompt() {
-                prompt_uses = feed.prompt_uses().ok();
-            }
-            let none = BTreeSet::new();
-            for uri in wanted.concerned(notice, prompt_uses.as_ref().unwrap_or(&none)) {
+            for uri in wanted.uris_of(&made.concerned(notice, &followed, &feed)) {
                 pace.note(What::Resource(uri), now, false);
             }
-            if notice.listing && wanted.tools {
-                pace.note(What::Tools, now, notice.by_person);
-            }
-            if notice.listing && wanted.resources {
-                pace.note(What::Resources, now, notice.by_person);
-            }
-            if notice.in_prompt || prompt_uses.as_ref().is_some_and(|uses| uses.contains(&notice.key)) {
-                // What the prompt uses may be something else now.
-                prompt_uses = None;
+            let lists = wanted.lists;
+            for (is_wanted, list) in [
+                (notice.listing && lists.tools, What::Tools),
+                (notice.listing && lists.resources, What::Resources),
+                (notice.prompts && lists.prompts, What::Prompts),
+            ] {
+                if is_wanted {
+                    pace.note(list, now, notice.by_person);
+                }
             }
         }
         for what in pace.take(now) {

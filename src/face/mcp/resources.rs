@@ -13,9 +13,13 @@ use rmcp::{
 use serde_json::{Map, Value};
 
 use crate::{
-    model::{error::OpError, tags::SystemTag},
+    model::{error::OpError, limits, tags::SystemTag},
     ops::{
-        keys::{list::List, prompt::SystemPrompt, read::Read},
+        keys::{
+            list::{self, List},
+            prompt::SystemPrompt,
+            read::Read,
+        },
         operation::Operation,
     },
 };
@@ -28,29 +32,96 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The name of the resource that is the whole system prompt; no key can have it.
 const PROMPT: &str = "$system_prompt";
 
-/// A page of resources: the whole prompt, the keys of the prompt, then the others.
+/// Where a list of resources goes on: with the keys of the prompt after this one, or with the others.
+enum Cursor {
+    Prompt(Option<String>),
+    Others(Option<String>),
+}
+
+impl Cursor {
+    fn parse(given: Option<String>) -> Option<Self> {
+        let Some(given) = given else { return Some(Self::Prompt(None)) };
+        let (part, rest) = given.split_once('.')?;
+        match part {
+            "prompt" => Some(Self::Prompt(Some(percent_decode_str(rest).decode_utf8().ok()?.into_owned()))),
+            "others" => Some(Self::Others((!rest.is_empty()).then(|| rest.to_owned()))),
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Prompt(after) => {
+                format!("prompt.{}", utf8_percent_encode(after.as_deref().unwrap_or_default(), ENCODED))
+            }
+            Self::Others(cursor) => format!("others.{}", cursor.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// A page of resources: the whole prompt, the keys of the prompt by name, then the others by name.
 pub(super) async fn list(
     server: &Server,
     request: Option<PaginatedRequestParams>,
     context: &RequestContext<RoleServer>,
 ) -> Result<ListResourcesResult, ErrorData> {
-    let mut args = Map::new();
-    let cursor = request.and_then(|page| page.cursor);
-    let is_first = cursor.is_none();
-    if let Some(cursor) = cursor {
-        args.insert("cursor".into(), cursor.into());
+    let given = request.and_then(|page| page.cursor);
+    let mut resources = Vec::new();
+    if given.is_none() {
+        resources.push(prompt_resource(server.bound(context).await.map_err(|error| told(&error))?));
     }
-    let (reply, bound) =
-        server.execute(context, List::NAME, Value::Object(args)).await.map_err(|error| told(&error))?;
-    let keys = reply.result.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut resources: Vec<(bool, Resource)> = keys.iter().filter_map(|key| resource(key, bound)).collect();
-    resources.sort_by_key(|(in_prompt, _)| !in_prompt);
-    let whole = is_first.then(|| prompt_resource(bound));
-    let resources = resources.into_iter().map(|(_, resource)| resource);
-    let mut result = ListResourcesResult::with_all_items(whole.into_iter().chain(resources).collect());
-    result.next_cursor = reply.result.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+    let cursor = Cursor::parse(given);
+    let mut cursor =
+        cursor.ok_or_else(|| ErrorData::invalid_params("cursor is the nextCursor of another page", None))?;
+    if let Cursor::Prompt(after) = &cursor {
+        let (keys, next) = of_prompt(server, after.as_deref(), context).await.map_err(|error| told(&error))?;
+        resources.extend(keys);
+        cursor = next;
+    }
+    let next = match cursor {
+        Cursor::Prompt(_) => Some(cursor),
+        Cursor::Others(cursor) => {
+            let (keys, next) = others(server, cursor, context).await.map_err(|error| told(&error))?;
+            resources.extend(keys);
+            next
+        }
+    };
+    let mut result = ListResourcesResult::with_all_items(resources);
+    result.next_cursor = next.map(|next| next.text());
     result.meta = stamp(context);
     Ok(result)
+}
+
+async fn of_prompt(
+    server: &Server,
+    after: Option<&str>,
+    context: &RequestContext<RoleServer>,
+) -> Result<(Vec<Resource>, Cursor), OpError> {
+    let limit = limits::LIST_PAGE as usize;
+    let mut keys = server.derive(context, |tx, _| list::of_prompt(tx, after, limit + 1)).await?;
+    let is_last = keys.len() <= limit;
+    keys.truncate(limit);
+    let next = match keys.last() {
+        Some(last) if !is_last => Cursor::Prompt(Some(last.key.clone())),
+        _ => Cursor::Others(None),
+    };
+    let bound = server.bound(context).await?;
+    let shown = keys.iter().filter_map(|key| serde_json::to_value(key).ok());
+    Ok((shown.filter_map(|key| Some(resource(&key, bound)?.1)).collect(), next))
+}
+
+async fn others(
+    server: &Server,
+    cursor: Option<String>,
+    context: &RequestContext<RoleServer>,
+) -> Result<(Vec<Resource>, Option<Cursor>), OpError> {
+    let args = cursor.map(|cursor| Map::from_iter([("cursor".to_owned(), cursor.into())])).unwrap_or_default();
+    let (reply, bound) = server.execute(context, List::NAME, Value::Object(args)).await?;
+    let keys = reply.result.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let listed = keys.iter().filter_map(|key| resource(key, bound));
+    let resources = listed.filter(|(in_prompt, _)| !in_prompt).map(|(_, resource)| resource).collect();
+    let next = reply.result.get("next_cursor").and_then(Value::as_str);
+    Ok((resources, next.map(|next| Cursor::Others(Some(next.to_owned())))))
 }
 
 fn prompt_resource(bound: &Bound) -> Resource {
@@ -145,7 +216,7 @@ fn uri(instance: &str, key: &str) -> String {
 }
 
 /// What a resource is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     /// The key of this name.
     Key(String),

@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-        SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams,
+        GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
     },
     service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
 };
@@ -39,8 +39,8 @@ use crate::{
 };
 
 use super::{
-    prompts,
-    push::{self, Sink, Wanted},
+    completions, prompts,
+    push::{self, Lists, Sink, Wanted},
     resources, tools,
 };
 
@@ -104,7 +104,7 @@ impl Server {
             leaving,
             run,
             bound: Arc::default(),
-            wanted: Wanted::of_lists(true, true),
+            wanted: Wanted::of_lists(Lists::ALL),
             asked_ms: Arc::default(),
             ended,
             alive,
@@ -245,7 +245,9 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_completions()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_resources_list_changed()
@@ -304,8 +306,11 @@ impl ServerHandler for Server {
         }
         let request = context.request_context();
         let bound = self.bound(request).await.map_err(|error| resources::told(&error))?;
-        let wanted =
-            Wanted::of_lists(accepted.tools_list_changed == Some(true), accepted.resources_list_changed == Some(true));
+        let wanted = Wanted::of_lists(Lists {
+            tools: accepted.tools_list_changed == Some(true),
+            resources: accepted.resources_list_changed == Some(true),
+            prompts: accepted.prompts_list_changed == Some(true),
+        });
         for uri in accepted.resource_subscriptions.iter().flatten() {
             if let Some(subject) = resources::subject(uri, bound) {
                 wanted.add(uri.clone(), subject);
@@ -343,7 +348,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(prompts::list(&context))
+        Ok(prompts::list(self, &context).await)
     }
 
     async fn get_prompt(
@@ -352,6 +357,14 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         caught(prompts::get(self, request, &context)).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        caught(completions::complete(self, request, &context)).await
     }
 
     async fn list_resources(

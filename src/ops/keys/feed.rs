@@ -11,18 +11,25 @@ use crate::model::{
     tags::SystemTag,
 };
 
+use super::prompts;
 use crate::ops::tx::Tx;
 
 /// How many rows of the log one look takes.
 const SLICE: usize = 500;
 
-/// A change that the follower may know of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A change. Of a key that the follower cannot read, only that it changed: a text that the follower may read can be
+/// made of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct Notice {
     /// The key.
     pub key: String,
+    /// The follower can read it, or could before.
+    pub is_readable: bool,
     /// Lists of keys, resources or tools are different now: it came, went, or has other attributes.
     pub listing: bool,
+    /// The list of prompts is different now.
+    pub prompts: bool,
     /// It is or was part of the system prompt.
     pub in_prompt: bool,
     /// A person made it, on the command line or the page.
@@ -35,31 +42,33 @@ pub fn notices(tx: &Tx<'_>, mode: Mode, since: u64) -> Result<(Vec<Notice>, u64)
     let seen = changes.last().map_or(since, |change| change.seq);
     let mut notices = Vec::new();
     for change in changes {
-        if change.kind == Key::KIND
-            && let Some(notice) = notice(tx, mode, change)?
-        {
-            notices.push(notice);
+        if change.kind == Key::KIND {
+            notices.push(notice(tx, mode, change)?);
         }
     }
     Ok((notices, seen))
 }
 
-/// Nothing when the follower could read the key neither before nor after.
-fn notice(tx: &Tx<'_>, mode: Mode, change: Change) -> Result<Option<Notice>, OpError> {
+fn notice(tx: &Tx<'_>, mode: Mode, change: Change) -> Result<Notice, OpError> {
     let previous = change.previous.map(|seq| tx.change(seq)).transpose()?.flatten();
     let visible = |body: Option<String>| {
         body.and_then(|body| serde_json::from_str::<Key>(&body).ok()).filter(|key| may_read(mode, key))
     };
     let (before, after) = (visible(previous.and_then(|previous| previous.body)), visible(change.body));
     if before.is_none() && after.is_none() {
-        return Ok(None);
+        return Ok(Notice { key: change.id, ..Notice::default() });
     }
-    let in_prompt = [&before, &after].into_iter().flatten().any(|key| key.system_tags.has(SystemTag::SystemPrompt));
+    let both = [&before, &after];
+    let in_prompt = both.into_iter().flatten().any(|key| key.system_tags.has(SystemTag::SystemPrompt));
     let listing = match (&before, &after) {
         (Some(before), Some(after)) => !same_listing(before, after),
         _ => true,
     };
-    Ok(Some(Notice { key: change.id, listing, in_prompt, by_person: change.actor.kind.is_human() }))
+    let offered = |key: &Option<Key>| key.as_ref().filter(|key| prompts::is_offered(key)).map(prompts::arguments);
+    let prompts =
+        both.into_iter().flatten().any(prompts::is_offered) && (listing || offered(&before) != offered(&after));
+    let by_person = change.actor.kind.is_human();
+    Ok(Notice { key: change.id, is_readable: true, listing, prompts, in_prompt, by_person })
 }
 
 /// Whether two states of a key differ in their value alone.

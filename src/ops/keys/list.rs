@@ -137,6 +137,20 @@ impl List {
     }
 }
 
+/// Keys of the system prompt after `after`, in byte order of their names.
+pub fn of_prompt(tx: &mut Tx<'_>, after: Option<&str>, limit: usize) -> Result<Vec<KeyView>, OpError> {
+    let mut names = tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)?;
+    names.sort_unstable();
+    let mut keys = Vec::new();
+    for name in names.iter().filter(|name| after.is_none_or(|after| name.as_str() > after)) {
+        if keys.len() == limit {
+            break;
+        }
+        keys.extend(tx.get::<Key>(name)?.map(|held| KeyView::of(&held)));
+    }
+    Ok(keys)
+}
+
 fn page(keys: Vec<KeyView>, after: Option<String>, as_of_seq: u64, over_budget: bool) -> Page {
     Page { over_budget, keys, next_cursor: after.map(|name| URL_SAFE_NO_PAD.encode(name)), as_of_seq }
 }

@@ -3,11 +3,12 @@
 pub mod attributes;
 pub mod delete;
 pub mod edit;
-mod expand;
+pub mod expand;
 pub mod feed;
 pub mod history;
 pub mod list;
 pub mod prompt;
+pub mod prompts;
 pub mod read;
 pub mod tools;
 pub mod wait;

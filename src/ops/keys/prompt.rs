@@ -1,7 +1,5 @@
 //! `get_system_prompt`: the prompt that the `SystemPrompt` keys make.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +11,10 @@ use crate::{
     model::{error::OpError, key::Key, kind, limits, permission::Action, tool_name::sanitised, value::Content},
 };
 
-use super::{expand, load, meta};
+use super::{
+    expand::{self, Uses},
+    load, meta,
+};
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::Tx,
@@ -62,19 +63,18 @@ impl Report for Prompt {
     }
 }
 
-/// The keys that the templates of the prompt use: a change of one is a change of the prompt.
-pub fn uses(tx: &mut Tx<'_>, cx: &Cx) -> Result<BTreeSet<String>, OpError> {
-    let mut used = BTreeSet::new();
+/// What the prompt is made of beside the values of its keys.
+pub fn uses(tx: &mut Tx<'_>, cx: &Cx) -> Result<Uses, OpError> {
+    let mut uses = Uses::default();
     for name in tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)? {
-        let Some(held) = tx.get::<Key>(&name)? else { continue };
-        if expand::is_template(&held.content)
+        if let Some(held) = tx.get::<Key>(&name)?
+            // A larger one is left out of the prompt as it is.
             && held.content.stored_bytes() <= 4 * limits::PROMPT_CHARACTERS as u64
-            && let Content::Text(text) = load(tx, &name, &held.content)?
         {
-            used.extend(expand::whole(tx, cx, &name, &held.content, &text)?.used);
+            uses.add(tx, cx, &held)?;
         }
     }
-    Ok(used)
+    Ok(uses)
 }
 
 impl Operation for SystemPrompt {
@@ -96,7 +96,7 @@ impl Operation for SystemPrompt {
                 room -= key.stored_bytes();
                 match load(tx, &name, &key)? {
                     Content::Text(text) if expand::is_template(&key) => {
-                        let expanded = expand::expand(tx, cx, &name, &key, &text)?;
+                        let expanded = expand::expand(tx, cx, &expand::template(&name, &key, &text))?;
                         room = room.saturating_sub(expanded.len() as u64);
                         Some(expanded)
                     }

@@ -87,7 +87,7 @@ impl Operation for Read {
             let Content::Text(text) = load(tx, self.key.as_str(), &held.content)? else {
                 return Err(OpError::no_key(self.key.as_str()));
             };
-            let text = expand::expand(tx, cx, self.key.as_str(), &held.content, &text)?;
+            let text = expand::expand(tx, cx, &expand::template(self.key.as_str(), &held.content, &text))?;
             piece(&Content::Text(text), offset, limit as u64)
         } else {
             cut(tx, self.key.as_str(), &held.content, offset, limit as u64)?
