@@ -17,31 +17,19 @@ use tokio::sync::oneshot;
 use crate::{
     model::{
         error::{OpError, Reason},
-        instance::InstanceId,
         limits,
         record::Effect,
         value::Content,
         view::{Position, ReadView},
     },
     ops::{
-        operation::{Call, Reply, Step, Wait},
+        operation::{Reply, Step, Wait},
         tx::{SavedBlob, Tx},
     },
     store::{Instance, Turn, Turns},
 };
 
-use super::{Caller, clock::Stopwatch, handle::Handle, stopped};
-
-/// A change that somebody wants.
-#[derive(Clone)]
-pub(super) struct Order {
-    pub(super) call: Arc<dyn Call>,
-    pub(super) caller: Caller,
-    pub(super) operation: &'static str,
-    pub(super) fresh_id: Option<InstanceId>,
-    /// Size of the arguments: what it takes to keep the order waiting.
-    pub(super) bytes: usize,
-}
+use super::{clock::Stopwatch, handle::Handle, order::Order, stopped};
 
 /// What a turn answers.
 enum Answered {
@@ -321,6 +309,10 @@ impl Group<'_> {
     /// Runs one command. Its answer waits for the commit even when it is a refusal: that may rest on what an
     /// earlier turn of the group did.
     fn turn(&mut self, mut command: Command, view: &dyn ReadView, position: Position) -> Option<Turn> {
+        if let Err(error) = command.order.check_access(position.access, &self.handle.id) {
+            self.pending.push((command.answer, Err(error)));
+            return None;
+        }
         let Order { call, caller, operation, fresh_id, .. } = command.order;
         let cx = self.handle.context(&caller, position, Wait::default(), fresh_id);
         loop {
@@ -340,17 +332,22 @@ impl Group<'_> {
                     return None;
                 }
             };
-            let done = tx.finish();
-            if done.unsaved.is_empty() {
-                self.note(&done.effects);
+            let finished = tx.finish();
+            if finished.unsaved.is_empty() {
+                self.note(&finished.done.effects);
                 self.pending.push((command.answer, Ok(reply)));
-                return Some(Turn { now_ms: cx.now_ms, operation, actor: caller.actor, effects: done.effects });
+                return Some(Turn { now_ms: cx.now_ms, operation, actor: caller.actor, done: finished.done });
             }
             if !command.save_inside {
-                drop(command.answer.send(Answered::Unsaved(done.unsaved)));
+                drop(command.answer.send(Answered::Unsaved(finished.unsaved)));
                 return None;
             }
-            match done.unsaved.into_iter().map(|content| self.handle.save_one(content)).collect::<Result<Vec<_>, _>>() {
+            match finished
+                .unsaved
+                .into_iter()
+                .map(|content| self.handle.save_one(content))
+                .collect::<Result<Vec<_>, _>>()
+            {
                 Ok(saved) => command.saved.extend(saved),
                 Err(error) => {
                     self.pending.push((command.answer, Err(error)));

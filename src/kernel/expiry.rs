@@ -5,11 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    model::{error::OpError, index, kind},
+    model::{error::OpError, index, kind, view::Access},
     ops::{expiry::ExpireDue, operation::Operation as _},
 };
 
-use super::{Caller, actor::Order, handle::Handle};
+use super::{Caller, handle::Handle, order::Order};
 
 /// How often to look anew, for what other processes wrote and for a clock that was set.
 const LOOK_EVERY_MS: i64 = 60_000;
@@ -50,13 +50,7 @@ async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
         if at > now_ms {
             return Ok(at - now_ms);
         }
-        let order = Order {
-            call: Arc::new(ExpireDue::default()),
-            caller: Caller::system(),
-            operation: ExpireDue::NAME,
-            fresh_id: None,
-            bytes: 0,
-        };
+        let order = Order::new(ExpireDue::NAME, Arc::new(ExpireDue::default()), Caller::system());
         let swept = handle.write(order).await?;
         if swept.result.get("expired").is_none_or(|count| *count == 0) {
             // What is due is nothing that this version can expire: somebody else's, or damaged.
@@ -67,8 +61,12 @@ async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
 
 fn earliest(handle: &Handle) -> Result<(i64, Option<i64>), OpError> {
     handle.view(|view, position| {
-        let first = view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(i64::MAX), 1)?;
         let now_ms = handle.clock.wall_ms().max(position.clock_ms);
+        if position.access != Access::Open {
+            // Nothing is written to it, and no read shows what is dead.
+            return Ok((now_ms, None));
+        }
+        let first = view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(i64::MAX), 1)?;
         Ok((now_ms, first.first().and_then(|found| index::to_number(&found.key))))
     })?
 }

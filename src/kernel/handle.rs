@@ -8,9 +8,10 @@ use crate::{
     model::{
         error::OpError,
         instance::InstanceId,
-        view::{Position, ReadView},
+        view::{Access, Position, ReadView},
     },
     ops::{
+        instances,
         operation::{Call, Cx, Reply, Step, Wait},
         tx::Tx,
     },
@@ -100,6 +101,9 @@ impl Handle {
         read: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
     ) -> Result<T, OpError> {
         self.view(|view, position| {
+            if position.access == Access::Deleted {
+                return Err(instances::not_found(self.id.as_str()));
+            }
             let cx = self.context(caller, position, wait, None);
             read(&mut Tx::new(view, position.head, &cx, &[]), &cx)
         })?

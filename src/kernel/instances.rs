@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::{Caller, Kernel, actor::Order, stopped};
+use super::{Caller, Kernel, order::Order, stopped};
 
 impl Kernel {
     /// The id of an instance. Errors: `not_found` for a name that the catalog does not have.
@@ -61,13 +61,7 @@ impl Kernel {
         let catalog = self.handle(&InstanceId::catalog())?;
         let (store, fresh) = (Arc::clone(&self.store), id.clone());
         tokio::task::spawn_blocking(move || store.create(&fresh)).await.map_err(|_| stopped())??;
-        let order = Order {
-            call: call.into(),
-            caller: caller.clone(),
-            operation: entry.name,
-            fresh_id: Some(id.clone()),
-            bytes: 0,
-        };
+        let order = Order { fresh_id: Some(id.clone()), ..Order::new(entry.name, call.into(), caller.clone()) };
         let reply = catalog.write(order).await;
         // A refusal leaves nothing behind. When the outcome is not known the record may be there, and then it must
         // find its folder; a folder without a record is swept up later.

@@ -7,6 +7,7 @@ pub mod feed;
 mod follow;
 mod handle;
 mod instances;
+mod order;
 
 use std::{
     collections::HashMap,
@@ -37,9 +38,9 @@ use crate::{
     store::Store,
 };
 
-use actor::Order;
 use clock::Clock;
 use handle::{Handle, Look};
+use order::Order;
 
 /// Who calls, and how much they may do.
 #[derive(Debug, Clone)]
@@ -128,8 +129,8 @@ impl Kernel {
             Answer::Turn(parse) => {
                 let bytes = weight(&args);
                 let handle = self.target(caller, instance, entry)?;
-                let (call, caller) = (parse(args)?.into(), caller.clone());
-                self.turn(&handle, entry, Order { call, caller, operation: entry.name, fresh_id: None, bytes }).await
+                let order = Order { bytes, ..Order::new(entry.name, parse(args)?.into(), caller.clone()) };
+                self.turn(&handle, entry, order).await
             }
             Answer::Procedure(parse) => self.create_instance(caller, entry, parse(args)?).await,
             Answer::Search => {

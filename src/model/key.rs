@@ -162,8 +162,29 @@ pub struct Key {
     /// A JSON Schema that each written value must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Json>,
+    /// Whether its older values are kept.
+    #[serde(default, skip_serializing_if = "History::is_full")]
+    pub history: History,
     /// Its value.
     pub value: Stored,
+}
+
+/// What the log keeps of a key's values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum History {
+    /// Each value, until retention trims it.
+    #[default]
+    Full,
+    /// None: only who changed it, when and how.
+    None,
+}
+
+impl History {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -182,8 +203,15 @@ impl Key {
             z_index: 0,
             description: None,
             schema: None,
+            history: History::Full,
             value,
         }
+    }
+
+    /// The key without its value: what the log keeps where the value must not be kept.
+    #[must_use]
+    pub fn without_value(&self) -> Self {
+        Self { value: Stored::Gone, ..self.clone() }
     }
 
     /// Size of the value in bytes as it is kept (base64 for small binary values).
@@ -191,6 +219,7 @@ impl Key {
         match &self.value {
             Stored::Inline(text) => text.len() as u64,
             Stored::Blob(blob) => blob.bytes,
+            Stored::Gone => 0,
         }
     }
 }

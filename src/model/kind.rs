@@ -4,7 +4,13 @@
 use serde::{Serialize, de::DeserializeOwned};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::{index, instance::Instance, key::Key, record::IndexEntry, tool_name};
+use super::{
+    index,
+    instance::Instance,
+    key::{History, Key},
+    record::IndexEntry,
+    tool_name,
+};
 
 /// Records that expire, by instant; shared by all kinds. Key: the instant in milliseconds.
 pub const DUE: &str = "due";
@@ -30,8 +36,13 @@ pub trait Kind: Serialize + DeserializeOwned {
     /// The word in the store.
     const KIND: &'static str;
 
-    /// The index entries of a record, without `due`, which every kind has alike.
+    /// The index entries of a record, without `due` for its expiry, which every kind has alike.
     fn entries(&self, id: &str) -> Vec<IndexEntry>;
+
+    /// What the log keeps of a record where that is not the whole of it.
+    fn logged(&self) -> Option<Self> {
+        None
+    }
 }
 
 impl Kind for Key {
@@ -56,6 +67,10 @@ impl Kind for Key {
             entries.push(IndexEntry { index: NFC, key: nfc(id).into_bytes() });
         }
         entries
+    }
+
+    fn logged(&self) -> Option<Self> {
+        (self.history == History::None).then(|| self.without_value())
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::actor::Actor;
+use super::{actor::Actor, view::Access};
 
 /// A stored record of some kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,12 +107,41 @@ pub struct Effect {
     pub expires_at: Option<i64>,
     /// What it becomes; nothing when it goes.
     pub body: Option<String>,
+    /// What the log keeps of that, where it is not the whole.
+    pub logged: Option<String>,
     /// Index entries that come.
     pub enter: Vec<IndexEntry>,
     /// Index entries that go.
     pub leave: Vec<IndexEntry>,
     /// By how much the bodies of the kind grow, in bytes.
     pub grown_bytes: i64,
+}
+
+/// What a finished turn leaves to be applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Changes of records, each a row of the log.
+    pub effects: Vec<Effect>,
+    /// Rows of the log that lose their values.
+    pub blanks: Vec<Blank>,
+    /// What may be done with the instance from now on.
+    pub access: Option<Access>,
+}
+
+impl Done {
+    /// Whether there is nothing to apply.
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty() && self.blanks.is_empty() && self.access.is_none()
+    }
+}
+
+/// A row of the log whose value is taken away; the row stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blank {
+    /// Which row.
+    pub seq: u64,
+    /// What is left of its body.
+    pub body: String,
 }
 
 impl Effect {

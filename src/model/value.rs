@@ -56,4 +56,6 @@ pub enum Stored {
     Inline(String),
     /// In a file.
     Blob(BlobRef),
+    /// Nowhere: only in rows of the log, where a value was purged or is not to be kept.
+    Gone,
 }

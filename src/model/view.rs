@@ -16,6 +16,42 @@ pub struct Position {
     pub head: u64,
     /// The latest time that this instance has seen, in milliseconds: no later turn runs before it.
     pub clock_ms: i64,
+    /// The seq of the oldest row that the log still holds whole; older ones are kept only where a key is still so.
+    pub log_start: u64,
+    /// What may be done with it.
+    pub access: Access,
+}
+
+/// What may be done with an instance. Kept in the instance itself, so that no turn can miss a change of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Read and write.
+    #[default]
+    Open,
+    /// Only read.
+    ReadOnly,
+    /// Nothing: it is deleted, and can be undeleted for a while.
+    Deleted,
+}
+
+impl Access {
+    /// The number in the store.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Open => 0,
+            Self::ReadOnly => 1,
+            Self::Deleted => 2,
+        }
+    }
+
+    /// The access of a number; what a newer version wrote allows nothing.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Open,
+            1 => Self::ReadOnly,
+            _ => Self::Deleted,
+        }
+    }
 }
 
 /// A range of ids in byte order.

@@ -8,9 +8,9 @@ use crate::model::{
     error::{OpError, Reason},
     index,
     kind::{self, Kind},
-    record::{Change, ChangeKind, Effect, IndexEntry, Record},
+    record::{Blank, Change, ChangeKind, Done, Effect, IndexEntry, Record},
     value::{BlobRef, Content, Stored},
-    view::{Found, IdRange, ReadView},
+    view::{Access, Found, IdRange, ReadView},
 };
 
 use super::operation::Cx;
@@ -34,6 +34,7 @@ pub struct Held<K> {
 }
 
 /// What the overlay knows of a record: as it is now in this turn.
+#[derive(Clone)]
 struct Known {
     record: Option<Record>,
     /// Staged in this turn, with the index entries that it has now.
@@ -45,17 +46,22 @@ pub struct Tx<'v> {
     view: &'v dyn ReadView,
     head: u64,
     cx: &'v Cx,
-    known: BTreeMap<(&'static str, String), Known>,
-    effects: Vec<Effect>,
+    known: BTreeMap<Place, Known>,
+    done: Done,
     saved: &'v [SavedBlob],
     unsaved: Vec<Content>,
+    /// What an attempt replaced in `known`, so that it can be taken back.
+    replaced: Option<Vec<(Place, Option<Known>)>>,
 }
+
+/// Kind and id.
+type Place = (&'static str, String);
 
 /// What a finished turn leaves.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The changes to apply.
-    pub effects: Vec<Effect>,
+    /// What to apply.
+    pub done: Done,
     /// Large values that must be in their files before these effects may be applied: save them, then run the
     /// operation again with them. It is pure, so it may be.
     pub unsaved: Vec<Content>,
@@ -64,17 +70,80 @@ pub struct Outcome {
 impl<'v> Tx<'v> {
     /// A transaction over one state of the instance. `saved` are the large values already in files.
     pub fn new(view: &'v dyn ReadView, head: u64, cx: &'v Cx, saved: &'v [SavedBlob]) -> Self {
-        Self { view, head, cx, known: BTreeMap::new(), effects: Vec::new(), saved, unsaved: Vec::new() }
+        Self {
+            view,
+            head,
+            cx,
+            known: BTreeMap::new(),
+            done: Done::default(),
+            saved,
+            unsaved: Vec::new(),
+            replaced: None,
+        }
     }
 
     /// What the turn did.
     pub fn finish(self) -> Outcome {
-        Outcome { effects: self.effects, unsaved: self.unsaved }
+        Outcome { done: self.done, unsaved: self.unsaved }
+    }
+
+    /// Does a part of the turn that is taken back when it fails, as if it had not been tried.
+    pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, OpError>) -> Result<T, OpError> {
+        let (effects, blanks, access) = (self.done.effects.len(), self.done.blanks.len(), self.done.access);
+        let unsaved = self.unsaved.len();
+        let outer = self.replaced.replace(Vec::new());
+        let result = part(self);
+        let replaced = std::mem::replace(&mut self.replaced, outer).unwrap_or_default();
+        if result.is_err() {
+            self.done.effects.truncate(effects);
+            self.done.blanks.truncate(blanks);
+            self.done.access = access;
+            self.unsaved.truncate(unsaved);
+            for (place, known) in replaced.into_iter().rev() {
+                match known {
+                    Some(known) => self.known.insert(place, known),
+                    None => self.known.remove(&place),
+                };
+            }
+        } else if let Some(outer) = &mut self.replaced {
+            outer.extend(replaced);
+        }
+        result
+    }
+
+    /// Takes everything back, so that nothing of the turn is kept, and tells what it would have done.
+    pub fn discard(&mut self) -> Done {
+        self.unsaved.clear();
+        self.known.clear();
+        std::mem::take(&mut self.done)
+    }
+
+    fn know(&mut self, place: Place, known: Known) {
+        let before = self.known.insert(place.clone(), known);
+        if let Some(replaced) = &mut self.replaced {
+            replaced.push((place, before));
+        }
+    }
+
+    /// The names of the records of a kind that the turn has looked at or changed.
+    pub fn touched<K: Kind>(&self) -> impl Iterator<Item = &str> {
+        let from = (K::KIND, String::new());
+        self.known.range(from..).take_while(|((kind, _), _)| *kind == K::KIND).map(|((_, id), _)| id.as_str())
+    }
+
+    /// Takes the value out of a row of the log.
+    pub fn blank(&mut self, blank: Blank) {
+        self.done.blanks.push(blank);
+    }
+
+    /// Says what may be done with the instance from now on.
+    pub fn set_access(&mut self, access: Access) {
+        self.done.access = Some(access);
     }
 
     /// The seq of the last change, this turn's own included.
     pub fn seq(&self) -> u64 {
-        self.head + self.effects.len() as u64
+        self.head + self.done.effects.len() as u64
     }
 
     /// The seq that the next change gets, and so the version of what it writes.
@@ -92,7 +161,7 @@ impl<'v> Tx<'v> {
         let place = (K::KIND, id.to_owned());
         if !self.known.contains_key(&place) {
             let record = self.view.record(K::KIND, id)?;
-            self.known.insert(place.clone(), Known { record, staged: None });
+            self.know(place.clone(), Known { record, staged: None });
         }
         let record = self.known.get(&place).and_then(|known| known.record.clone());
         if record.as_ref().is_some_and(|record| is_dead(record, self.cx.now_ms)) {
@@ -118,19 +187,22 @@ impl<'v> Tx<'v> {
             updated_by: self.cx.actor.clone(),
             body: body.clone(),
         };
+        let logged = content.logged().map(|logged| serde_json::to_string(&logged)).transpose();
+        let logged = logged.map_err(|error| unencodable(id, &error))?;
         let grown = body.len().cast_signed() - before.as_ref().map_or(0, |record| record.body.len().cast_signed());
-        self.effects.push(Effect {
+        self.done.effects.push(Effect {
             kind: K::KIND,
             id: id.to_owned(),
             change: if before.is_some() { ChangeKind::Updated } else { ChangeKind::Created },
             previous: self.previous::<K>(id, before.as_ref())?,
             expires_at,
             body: Some(body),
+            logged,
             enter: entries.iter().filter(|entry| !leave.contains(entry)).cloned().collect(),
             leave: leave.into_iter().filter(|entry| !entries.contains(entry)).collect(),
             grown_bytes: grown as i64,
         });
-        self.known.insert((K::KIND, id.to_owned()), Known { record: Some(record), staged: Some(entries) });
+        self.know((K::KIND, id.to_owned()), Known { record: Some(record), staged: Some(entries) });
         Ok(version)
     }
 
@@ -146,18 +218,19 @@ impl<'v> Tx<'v> {
         let place = (K::KIND, id.to_owned());
         let before = self.known.get(&place).and_then(|known| known.record.clone());
         let leave = self.entries_before::<K>(id, before.as_ref())?;
-        self.effects.push(Effect {
+        self.done.effects.push(Effect {
             kind: K::KIND,
             id: id.to_owned(),
             change,
             previous: self.previous::<K>(id, before.as_ref())?,
             expires_at: None,
             body: None,
+            logged: None,
             enter: Vec::new(),
             leave,
             grown_bytes: -(before.map_or(0, |record| record.body.len().cast_signed()) as i64),
         });
-        self.known.insert(place, Known { record: None, staged: Some(Vec::new()) });
+        self.know(place, Known { record: None, staged: Some(Vec::new()) });
         Ok(self.seq())
     }
 
@@ -173,7 +246,7 @@ impl<'v> Tx<'v> {
         if let Some(record) = before {
             return Ok(Some(record.version));
         }
-        let own = self.effects.iter().rposition(|effect| effect.kind == K::KIND && effect.id == id);
+        let own = self.done.effects.iter().rposition(|effect| effect.kind == K::KIND && effect.id == id);
         match own {
             Some(position) => Ok(Some(self.head + position as u64 + 1)),
             None => self.view.last_change(K::KIND, id),

@@ -11,7 +11,7 @@ use crate::model::{
     actor::Actor,
     error::OpError,
     instance::InstanceId,
-    record::Effect,
+    record::Done,
     value::{BlobRef, Content},
     view::{Position, ReadView},
 };
@@ -62,8 +62,8 @@ pub struct Turn {
     pub operation: &'static str,
     /// Who asked.
     pub actor: Actor,
-    /// The changes; none for a refused turn or one that found nothing to do.
-    pub effects: Vec<Effect>,
+    /// What it did; nothing for a refused turn or one that found nothing to do.
+    pub done: Done,
 }
 
 /// What a group came to.
@@ -71,7 +71,7 @@ pub struct Turn {
 pub struct Committed {
     /// The seq of the last change now.
     pub head: u64,
-    /// How many changes it made; with none, nothing was written.
+    /// How many changes it made.
     pub changes: u64,
 }
 

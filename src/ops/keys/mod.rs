@@ -180,6 +180,7 @@ fn load(tx: &Tx<'_>, name: &str, key: &Key) -> Result<Content, OpError> {
             }
             String::from_utf8(bytes).map(Content::Text).map_err(|_| damaged("is not text"))
         }
+        Stored::Gone => Err(damaged("is not kept")),
     }
 }
 

@@ -73,21 +73,23 @@ impl Writer {
         let before = view.position()?;
         let mut position = before;
         let mut tally = Tally::default();
+        let mut is_changed = false;
         while let Some(turn) = turns.next(&view, position) {
+            is_changed |= !turn.done.is_empty();
             self.told(self.apply(&turn, &mut position, &mut tally))?;
         }
         let changes = position.head - before.head;
-        if changes == 0 {
-            self.told(self.connection.execute_batch("ROLLBACK"))?;
-        } else {
+        if is_changed {
             self.told(self.finish(position, &tally))?;
             self.told(self.connection.execute_batch("COMMIT"))?;
+        } else {
+            self.told(self.connection.execute_batch("ROLLBACK"))?;
         }
         Ok(Committed { head: position.head, changes })
     }
 
     fn apply(&self, turn: &Turn, position: &mut Position, tally: &mut Tally) -> rusqlite::Result<()> {
-        if turn.effects.is_empty() {
+        if turn.done.is_empty() {
             return Ok(());
         }
         position.clock_ms = position.clock_ms.max(turn.now_ms);
@@ -95,7 +97,7 @@ impl Writer {
         let row = LogRow { at: turn.now_ms, txn: position.head + 1, operation: turn.operation, actor: &actor };
         // Nobody did it: whoever came by only noticed.
         let expiry = LogRow { actor: &system, ..row };
-        for effect in &turn.effects {
+        for effect in &turn.done.effects {
             position.head += 1;
             let row = if effect.change == ChangeKind::Expired { &expiry } else { &row };
             self.log(position.head, effect, row)?;
@@ -103,6 +105,12 @@ impl Writer {
             self.change_entries(effect)?;
             tally.add(effect);
         }
+        for blank in &turn.done.blanks {
+            self.connection
+                .prepare_cached("UPDATE log SET body = ?2 WHERE seq = ?1")?
+                .execute(params![blank.seq, blank.body])?;
+        }
+        position.access = turn.done.access.unwrap_or(position.access);
         Ok(())
     }
 
@@ -123,7 +131,7 @@ impl Writer {
                 effect.change.name(),
                 row.operation,
                 row.actor,
-                effect.body,
+                effect.logged.as_ref().or(effect.body.as_ref()),
             ])
             .map(drop)
     }
@@ -179,9 +187,11 @@ impl Writer {
     }
 
     fn finish(&self, position: Position, tally: &Tally) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("UPDATE state SET head = ?1, clock_ms = ?2")?
-            .execute(params![position.head, position.clock_ms])?;
+        self.connection.prepare_cached("UPDATE state SET head = ?1, clock_ms = ?2, access = ?3")?.execute(params![
+            position.head,
+            position.clock_ms,
+            position.access.number()
+        ])?;
         for (kind, (records, bytes)) in &tally.0 {
             self.connection
                 .prepare_cached(

@@ -11,7 +11,7 @@ use crate::model::{
     error::OpError,
     record::{Change, ChangeKind, IndexEntry, Record},
     value::BlobRef,
-    view::{Found, IdRange, Position, ReadView},
+    view::{Access, Found, IdRange, Position, ReadView},
 };
 
 use super::{blobs::Blobs, connection::explain};
@@ -97,8 +97,15 @@ fn lower_text(lower: &Bound<String>) -> &str {
 
 impl ReadView for View<'_> {
     fn position(&self) -> Result<Position, OpError> {
-        let read = |row: &Row<'_>| Ok(Position { head: row.get(0)?, clock_ms: row.get(1)? });
-        let position = self.row("SELECT head, clock_ms FROM state", &[], read)?;
+        let read = |row: &Row<'_>| {
+            Ok(Position {
+                head: row.get(0)?,
+                clock_ms: row.get(1)?,
+                log_start: row.get(2)?,
+                access: Access::from_number(row.get(3)?),
+            })
+        };
+        let position = self.row("SELECT head, clock_ms, log_start, access FROM state", &[], read)?;
         self.told(position.ok_or(rusqlite::Error::QueryReturnedNoRows))
     }
 

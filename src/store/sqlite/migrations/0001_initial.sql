@@ -4,9 +4,10 @@ CREATE TABLE state (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
     head      INTEGER NOT NULL, -- seq of the last change
     clock_ms  INTEGER NOT NULL, -- latest time seen: no later turn runs before it
-    log_start INTEGER NOT NULL  -- seq of the oldest row that the log still holds
+    log_start INTEGER NOT NULL, -- seq of the oldest row that the log still holds whole
+    access    INTEGER NOT NULL  -- 0 open, 1 read-only, 2 deleted
 ) STRICT;
-INSERT INTO state VALUES (1, 0, 0, 1);
+INSERT INTO state VALUES (1, 0, 0, 1, 0);
 
 -- What exists. A rowid table: bodies over 200 bytes would make WITHOUT ROWID twice as dear.
 -- `body` is last: a column behind a long one is read through its overflow pages.

@@ -1,0 +1,44 @@
+//! An order: a change that somebody wants, on its way to the queue of an instance.
+
+use std::sync::Arc;
+
+use crate::{
+    model::{error::OpError, instance::InstanceId, view::Access},
+    ops::{instances, operation::Call},
+};
+
+use super::Caller;
+
+/// A change that somebody wants.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) call: Arc<dyn Call>,
+    pub(super) caller: Caller,
+    pub(super) operation: &'static str,
+    pub(super) fresh_id: Option<InstanceId>,
+    /// Size of the arguments: what it takes to keep the order waiting.
+    pub(super) bytes: usize,
+    /// It is done although the instance is read-only or deleted: it is what changes that.
+    pub(super) is_about_access: bool,
+}
+
+impl Order {
+    /// What the caller asks an operation to do.
+    pub(super) fn new(operation: &'static str, call: Arc<dyn Call>, caller: Caller) -> Self {
+        Self { call, caller, operation, fresh_id: None, bytes: 0, is_about_access: false }
+    }
+
+    /// Refuses what an instance that is not open does not take.
+    pub(super) fn check_access(&self, access: Access, id: &InstanceId) -> Result<(), OpError> {
+        match access {
+            _ if self.is_about_access => Ok(()),
+            Access::Open => Ok(()),
+            Access::ReadOnly => Err(OpError::PermissionDenied {
+                what: format!("{} in instance {id}, which is read-only", self.operation),
+                remedy: "Work in a clone of it (instance_clone), or make it writable with instance_set_read_only"
+                    .into(),
+            }),
+            Access::Deleted => Err(instances::not_found(id.as_str())),
+        }
+    }
+}
