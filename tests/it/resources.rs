@@ -123,6 +123,7 @@ fn what_is_not_there_is_not_found_in_the_words_of_each_era() {
         for uri in &absent {
             let error = client.request("resources/read", json!({"uri": uri})).expect_err("nothing is there");
             assert_eq!(error["code"], code, "{uri}: {error}");
+            assert_eq!(error["data"]["uri"], **uri, "{error}");
         }
     }
 }

@@ -10,7 +10,7 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     model::{error::OpError, limits, tags::SystemTag},
@@ -251,7 +251,8 @@ fn arguments(uri: &str, bound: &Bound) -> Option<Map<String, Value>> {
 }
 
 pub(super) fn absent(uri: &str) -> ErrorData {
-    ErrorData::resource_not_found(format!("there is no resource {uri}: resources/list shows those that exist"), None)
+    let text = format!("there is no resource {uri}: resources/list shows those that exist");
+    ErrorData::resource_not_found(text, Some(json!({"uri": uri})))
 }
 
 /// An error where the protocol has no result that could carry it.
