@@ -69,10 +69,12 @@ impl Settings {
 
     /// Logs go to stderr: stdout belongs to the protocol and to results.
     pub fn start_log(&self) {
-        // rmcp warns of each mistake of a client, and below that it logs whole messages, values included.
-        let wanted = if self.log.contains("rmcp") { self.log.clone() } else { format!("{},rmcp=error", self.log) };
+        // rmcp warns of each mistake of a client and calls it an error when one goes away while it listens; below
+        // that it logs whole messages, values included.
+        let of_rmcp = "rmcp=error,rmcp::service=off";
+        let wanted = if self.log.contains("rmcp") { self.log.clone() } else { format!("{},{of_rmcp}", self.log) };
         let filter = tracing_subscriber::EnvFilter::try_new(wanted);
-        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmcp=error"));
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("warn,{of_rmcp}")));
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

@@ -106,7 +106,23 @@ fn definition(entry: &'static Entry) -> Tool {
     Tool::new(entry.name, entry.description(), entry.input_schema())
         .with_title(meta.title)
         .with_annotations(annotations)
-        .with_raw_output_schema(entry.output_schema())
+        .with_raw_output_schema(Arc::new(portable(Map::clone(&entry.output_schema()))))
+}
+
+/// The schema of a result as all clients read it. A refusal has none of a result's members, and version 1 of the
+/// TypeScript package holds refusals against this schema too; some clients know single types only.
+fn portable(mut schema: Map<String, Value>) -> Map<String, Value> {
+    schema.remove("required");
+    if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for member in members.values_mut().filter_map(Value::as_object_mut) {
+            if let Some(Value::Array(types)) = member.get("type") {
+                let choices: Vec<Value> = types.iter().map(|one| json!({"type": one})).collect();
+                member.remove("type");
+                member.insert("anyOf".into(), choices.into());
+            }
+        }
+    }
+    schema
 }
 
 /// Calls a tool. What the model can mend is a result; only an unknown name is an error of the protocol.

@@ -61,7 +61,11 @@ pub(super) async fn bind(
         return refuse(StatusCode::NOT_FOUND, "there is no such session here: initialize again");
     }
     let ends = request.method() == Method::DELETE;
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if ends && response.status() == StatusCode::ACCEPTED {
+        // The Python package takes 202 for a failure.
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
     match id {
         Some(id) if ends => sessions.forget(&id),
         Some(_) => {}
