@@ -1,6 +1,7 @@
 //! The commands that a person types. They act in edit mode, as the user of this machine.
 
 pub mod bench;
+mod history;
 mod keys;
 mod mcp;
 mod output;
@@ -68,6 +69,12 @@ enum Command {
     Rm(keys::RmArgs),
     /// Change a key's attributes, or show them when none is given
     Attr(keys::AttrArgs),
+    /// Show what a key was: its versions, newest first
+    History(history::HistoryArgs),
+    /// Make a key again what it was at a version
+    Restore(history::RestoreArgs),
+    /// Take back the last change made on the command line; again, the one before
+    Undo,
     /// Show the tools that a client of this mode sees
     Tools(views::ToolsArgs),
     /// Show the system prompt
@@ -122,6 +129,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Ls(args) => keys::ls(args, &session, output).await,
             Command::Rm(args) => keys::rm(args, &session, output).await,
             Command::Attr(args) => keys::attr(args, &session, output).await,
+            Command::History(args) => history::history(args, &session, output).await,
+            Command::Restore(args) => history::restore(args, &session, output).await,
+            Command::Undo => history::undo(&session, output).await,
             Command::Tools(args) => views::tools(args, &session, output).await,
             Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
@@ -152,6 +162,7 @@ impl Session {
                 mode: Mode::Edit,
                 actor,
                 existing_only: false,
+                once: None,
                 leaving: CancellationToken::new(),
             },
         }

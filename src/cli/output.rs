@@ -44,7 +44,12 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Operation(OpError::InvalidArgument { .. }) => 2,
             Self::Operation(OpError::NotFound { .. }) => 3,
-            Self::Operation(OpError::AlreadyExists { .. } | OpError::VersionMismatch { .. }) => 4,
+            Self::Operation(
+                OpError::AlreadyExists { .. }
+                | OpError::VersionMismatch { .. }
+                | OpError::IdempotencyMismatch { .. }
+                | OpError::LogTruncated { .. },
+            ) => 4,
             Self::Operation(OpError::PermissionDenied { .. }) => 5,
             Self::Operation(OpError::Unavailable { .. } | OpError::Overloaded { .. }) => 6,
             Self::Operation(OpError::TooLarge { .. }) | Self::Other(_) => 1,

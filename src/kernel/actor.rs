@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::{
     model::{
         error::{OpError, Reason},
-        limits,
+        index, kind, limits,
         record::Effect,
         value::Content,
         view::{Position, ReadView},
@@ -359,7 +359,8 @@ impl Group<'_> {
 
     fn note(&mut self, effects: &[Effect]) {
         self.bytes += effects.iter().map(Effect::cost_bytes).sum::<usize>();
-        let earliest = effects.iter().filter_map(|effect| effect.expires_at).min();
+        let entered = effects.iter().flat_map(|effect| &effect.enter).filter(|entry| entry.index == kind::DUE);
+        let earliest = entered.filter_map(|entry| index::to_number(&entry.key)).min();
         self.due = self.due.min(earliest.unwrap_or(i64::MAX));
     }
 }

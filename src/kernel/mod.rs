@@ -30,7 +30,10 @@ use crate::{
         permission::{self, Mode, Principal},
     },
     ops::{
-        self, catalog,
+        self,
+        bounds::IdempotencyKey,
+        catalog,
+        idempotency::Once,
         operation::{Answer, Call, Cx, EffectClass, Entry, Reply, Step, Target, Wait, parse},
         schema,
         tx::Tx,
@@ -53,6 +56,8 @@ pub struct Caller {
     pub actor: Actor,
     /// Only a key that exists is written: a tool that was made for it must not bring it back.
     pub existing_only: bool,
+    /// The call is done at most once under this key.
+    pub once: Option<IdempotencyKey>,
     /// Cancelled when the caller is leaving: what it waits for is answered at once.
     pub leaving: CancellationToken,
 }
@@ -65,6 +70,7 @@ impl Caller {
             mode: Mode::Edit,
             actor: Actor::system(),
             existing_only: false,
+            once: None,
             leaving: CancellationToken::new(),
         }
     }
@@ -129,7 +135,8 @@ impl Kernel {
             Answer::Turn(parse) => {
                 let bytes = weight(&args);
                 let handle = self.target(caller, instance, entry)?;
-                let order = Order { bytes, ..Order::new(entry.name, parse(args)?.into(), caller.clone()) };
+                let call = Self::call(caller, entry, *parse, args)?;
+                let order = Order { bytes, ..Order::new(entry.name, call.into(), caller.clone()) };
                 self.turn(&handle, entry, order).await
             }
             Answer::Procedure(parse) => self.create_instance(caller, entry, parse(args)?).await,
@@ -142,8 +149,27 @@ impl Kernel {
                 let inner = ops::find(forward.name.as_str()).filter(|inner| !matches!(inner.answer, Answer::Forward));
                 let inner = inner.ok_or_else(|| unknown_operation(forward.name.as_str()))?;
                 let args = schema::lenient(forward.args, &inner.input_schema());
-                Box::pin(self.execute(caller, instance, inner.name, Value::Object(args))).await
+                let caller = Caller { once: forward.idempotency_key, ..caller.clone() };
+                Box::pin(self.execute(&caller, instance, inner.name, Value::Object(args))).await
             }
+        }
+    }
+
+    /// Reads the arguments of a call, and wraps it if it is to be done once. What only reads may be done again.
+    fn call(
+        caller: &Caller,
+        entry: &'static Entry,
+        parse: fn(Value) -> Result<Box<dyn Call>, OpError>,
+        args: Value,
+    ) -> Result<Box<dyn Call>, OpError> {
+        let may_be_once = caller.once.is_some() || args.get("idempotency_key").is_some();
+        if !may_be_once || entry.meta.effect == EffectClass::Read {
+            return parse(args);
+        }
+        let call = parse(args.clone())?;
+        match caller.once.as_ref().or_else(|| call.idempotency_key()).cloned() {
+            Some(key) => Ok(Box::new(Once::new(key, entry.name, &args, call))),
+            None => Ok(call),
         }
     }
 

@@ -52,6 +52,23 @@ pub enum OpError {
         /// What is stored; 0 means that it does not exist.
         current: u64,
     },
+    /// The idempotency key was used before, with other arguments.
+    #[error(
+        "idempotency_key \"{key}\" was used before with other arguments for {operation}: nothing was done. Repeat a \
+         call exactly, or take a new key for a new call"
+    )]
+    IdempotencyMismatch {
+        /// The key.
+        key: String,
+        /// The operation.
+        operation: String,
+    },
+    /// The log does not go back so far.
+    #[error("the log begins at {floor}: read the keys anew with list_keys, then go on from its as_of_seq")]
+    LogTruncated {
+        /// The seq of the oldest row that it holds.
+        floor: u64,
+    },
     /// A size limit.
     #[error("{what} is {got_bytes} bytes; the limit is {limit_bytes}. {remedy}")]
     TooLarge {
@@ -99,6 +116,8 @@ pub enum Reason {
     Busy,
     /// The operating system reported an error.
     Io,
+    /// What is asked for was there, and is not kept any more.
+    NotKept,
     /// This process is ending or its store could not be started.
     Stopped,
 }
@@ -133,6 +152,7 @@ impl Reason {
             Self::Newer => "newer",
             Self::Busy => "busy",
             Self::Io => "io",
+            Self::NotKept => "not_kept",
             Self::Stopped => "stopped",
         }
     }
@@ -173,6 +193,8 @@ impl OpError {
             Self::NotFound { .. } => "not_found",
             Self::AlreadyExists { .. } => "already_exists",
             Self::VersionMismatch { .. } => "version_mismatch",
+            Self::IdempotencyMismatch { .. } => "idempotency_mismatch",
+            Self::LogTruncated { .. } => "log_truncated",
             Self::TooLarge { .. } => "too_large",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable { .. } => "unavailable",
@@ -190,6 +212,8 @@ impl OpError {
             Self::TooLarge { got_bytes, limit_bytes, .. } => {
                 json!({"got_bytes": got_bytes, "limit_bytes": limit_bytes})
             }
+            Self::IdempotencyMismatch { key, .. } => json!({"idempotency_key": key}),
+            Self::LogTruncated { floor } => json!({"floor": floor}),
             Self::Overloaded { waiting, .. } => json!({"waiting": waiting}),
             Self::Unavailable { reason, .. } => json!({"reason": reason.name()}),
             Self::PermissionDenied { .. } | Self::NotFound { .. } | Self::AlreadyExists { .. } => json!({}),

@@ -2,14 +2,18 @@
 //! property for all of them, so this is the only place that says which entries a record has.
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{
+    erasure::Erasure,
     index,
     instance::Instance,
     key::{History, Key},
     record::IndexEntry,
+    reply::KeptReply,
     tool_name,
+    undone::Undone,
 };
 
 /// Records that expire, by instant; shared by all kinds. Key: the instant in milliseconds.
@@ -28,6 +32,8 @@ pub const NFC: &str = "nfc";
 pub const TOOL: &str = "tool";
 /// Keys that models may read or write, in the order of tools.
 pub const TOOL_RANK: &str = "tool_rank";
+/// Kept replies by the keys whose values they may show.
+pub const REPLY_SHOWS: &str = "reply_shows";
 /// Instances by project and name.
 pub const INSTANCE_NAME: &str = "instance_name";
 
@@ -79,6 +85,41 @@ pub fn nfc(name: &str) -> String {
     if is_nfc(name) { name.to_owned() } else { name.nfc().collect() }
 }
 
+impl Kind for KeptReply {
+    const KIND: &'static str = "reply";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        self.shows.iter().map(|key| IndexEntry { index: REPLY_SHOWS, key: key.as_bytes().to_vec() }).collect()
+    }
+
+    /// A value that the answer shows must not outlive it in the log.
+    fn logged(&self) -> Option<Self> {
+        Some(Self { outcome: String::new(), result: Value::Null, shows: Vec::new(), ..self.clone() })
+    }
+}
+
+impl Kind for Erasure {
+    const KIND: &'static str = "erasure";
+
+    /// Due at once: upkeep finds it under the earliest instant.
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![IndexEntry { index: DUE, key: index::number(0) }]
+    }
+}
+
+impl Kind for Undone {
+    const KIND: &'static str = "undone";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        Vec::new()
+    }
+}
+
+/// Whether records of a kind are mindcache's own bookkeeping, which no log or list shows.
+pub fn is_internal(kind: &str) -> bool {
+    [KeptReply::KIND, Erasure::KIND, Undone::KIND].contains(&kind)
+}
+
 impl Kind for Instance {
     const KIND: &'static str = "instance";
 
@@ -116,6 +157,9 @@ pub fn recompute(
     match kind {
         Key::KIND => Some(of::<Key>(id, body, expires_at)),
         Instance::KIND => Some(of::<Instance>(id, body, expires_at)),
+        KeptReply::KIND => Some(of::<KeptReply>(id, body, expires_at)),
+        Erasure::KIND => Some(of::<Erasure>(id, body, expires_at)),
+        Undone::KIND => Some(of::<Undone>(id, body, expires_at)),
         _ => None,
     }
 }

@@ -51,6 +51,18 @@ pub const PROMPT_KEYS: usize = 100_000;
 pub const EXPIRE_SLICE: usize = 1000;
 /// Longest `op_search` query, in characters.
 pub const QUERY_CHARACTERS: usize = 256;
+/// How long an answer is kept under its idempotency key, in milliseconds.
+pub const REPLY_MS: i64 = 24 * 3600 * 1000;
+/// Largest answer that is kept; of a larger one only its outcome is.
+pub const REPLY_BYTES: usize = 64 * 1024;
+/// Operations of one batch.
+pub const BATCH: usize = 100;
+/// Rows of the log in which `undo` looks for the last change of its caller.
+pub const UNDO_ROWS: u64 = 2000;
+/// Turns that an author can take back before the first of them is forgotten.
+pub const UNDO_TURNS: usize = 1000;
+/// Rows of the log from which one turn takes the values of a purged key.
+pub const PURGE_SLICE: usize = 1000;
 /// Commands waiting for one instance.
 pub const QUEUE: usize = 4096;
 /// Bytes of arguments waiting for one instance.

@@ -4,6 +4,7 @@
 //! what the layers above share: the permission decision, the read view's trait, the effects.
 
 pub mod actor;
+pub mod erasure;
 pub mod error;
 pub mod index;
 pub mod instance;
@@ -13,8 +14,10 @@ pub mod legacy;
 pub mod limits;
 pub mod permission;
 pub mod record;
+pub mod reply;
 pub mod tags;
 pub mod time;
 pub mod tool_name;
+pub mod undone;
 pub mod value;
 pub mod view;

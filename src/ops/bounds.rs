@@ -93,6 +93,38 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Text<MIN, MAX> {
     }
 }
 
+/// A key under which a call is done once: 1 to 128 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for IdempotencyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom("an idempotency key has 1 to 128 visible ASCII characters"))
+        }
+    }
+}
+
+impl JsonSchema for IdempotencyKey {
+    fn schema_name() -> Cow<'static, str> {
+        "IdempotencyKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[!-~]{1,128}$"})
+    }
+}
+
 /// A value as a client sends it: a string; any other JSON is taken as the JSON text that was meant, because
 /// models often send the object itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 use super::{
-    bounds::Text,
+    bounds::{IdempotencyKey, Text},
     operation::{Answer, EffectClass, Entry, Listing, OpMeta, Report, Target},
     schema,
 };
@@ -66,6 +66,9 @@ pub struct Forward {
     #[serde(default)]
     #[schemars(schema_with = "schema::any_object")]
     pub args: Map<String, Value>,
+    /// Repeat a call that got no answer with the same key: it is done once
+    #[serde(default)]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// The operation's own result.

@@ -3,9 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{error::OpError, instance::Instance, key::Key, kind::Kind as _, limits, permission::Action};
+use crate::model::{
+    erasure::Erasure, error::OpError, instance::Instance, key::Key, kind::Kind as _, limits, permission::Action,
+    reply::KeptReply,
+};
 
 use super::{
+    keys::purge,
     operation::{Cx, EffectClass, Listing, OpMeta, Operation, Report, Step, Target},
     tx::Tx,
 };
@@ -49,6 +53,8 @@ impl Operation for ExpireDue {
             // Asking for a dead record is what expires it.
             let asked = match found.kind.as_str() {
                 Key::KIND => tx.get::<Key>(&found.id).map(|held| held.is_none()),
+                KeptReply::KIND => tx.get::<KeptReply>(&found.id).map(|held| held.is_none()),
+                Erasure::KIND => purge::go_on(tx, &found.id),
                 Instance::KIND => tx.get::<Instance>(&found.id).map(|held| held.is_none()),
                 _ => Ok(false),
             };

@@ -2,15 +2,19 @@
 //!
 //! An operation does no IO, reads no clock and rolls no dice. Faces and the CLI find it here by name.
 
+pub mod batch;
 pub mod bounds;
 pub mod catalog;
 pub mod expiry;
+pub mod idempotency;
 pub mod instances;
 pub mod key_schema;
 pub mod keys;
+pub mod log;
 pub mod operation;
 pub mod schema;
 pub mod tx;
+pub mod undo;
 
 use std::sync::LazyLock;
 
@@ -33,6 +37,10 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<keys::attributes::Rename>(),
         Entry::of::<keys::delete::Clear>(),
         Entry::of::<keys::history::Restore>(),
+        Entry::of::<batch::Batch>(),
+        Entry::of::<undo::Undo>(),
+        Entry::of::<keys::purge::Purge>(),
+        Entry::of::<log::LogRead>(),
         Entry::procedure::<instances::Create>(),
         Entry::of::<instances::List>(),
         Entry::of::<expiry::ExpireDue>(),

@@ -16,7 +16,7 @@ use crate::model::{
     permission::{self, Action, Mode, Principal},
 };
 
-use super::{schema, tx::Tx};
+use super::{bounds::IdempotencyKey, schema, tx::Tx};
 
 /// Where an operation is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +147,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Sync + 'static {
         ReadSet::default()
     }
 
+    /// The key under which it is to be done once, for operations that take one themselves.
+    fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        None
+    }
+
     /// Does it. Pure: the same view and context give the same outcome, and it may be run again.
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Self::Out>, OpError>;
 }
@@ -186,6 +191,11 @@ impl Reply {
 pub trait Call: Send + Sync {
     /// Runs it.
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError>;
+
+    /// The key under which it is to be done once.
+    fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        None
+    }
 }
 
 impl<O: Operation> Call for O {
@@ -194,6 +204,10 @@ impl<O: Operation> Call for O {
             Step::Done(out) => Reply::of(&out).map(Step::Done),
             Step::Park { wait_ms, seen } => Ok(Step::Park { wait_ms, seen }),
         }
+    }
+
+    fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        Operation::idempotency_key(self)
     }
 }
 
@@ -270,6 +284,11 @@ impl Entry {
     /// The schema of its result: an object.
     pub fn output_schema(&self) -> Arc<Map<String, Value>> {
         Arc::clone(self.output_schema.get_or_init(|| Arc::new((self.output)())))
+    }
+
+    /// Whether it can be part of a batch: not when it is one, nor when it looks back at whole turns.
+    pub fn in_batch(&self) -> bool {
+        ![super::batch::Batch::NAME, super::undo::Undo::NAME].contains(&self.name)
     }
 
     /// Whether the mode may call it at all.

@@ -100,6 +100,7 @@ fn around(property: &Value) -> BoxedStrategy<Value> {
             prop::collection::vec(around(items), 0..3).prop_map(Value::from).boxed()
         }
         Some("object") => Just(json!({"type": "object"})).boxed(),
+        Some("boolean") => any::<bool>().prop_map(Value::from).boxed(),
         other => panic!("no values for {other:?}"),
     };
     let of_another = prop::sample::select(vec![json!(true), json!([1]), json!(1.5), json!("a"), json!({}), json!(7)]);

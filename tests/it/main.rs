@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod batch;
 mod cli;
 mod cli_exit;
 mod crash;
@@ -17,6 +18,7 @@ mod harness;
 mod history;
 mod hostile;
 mod http;
+mod idempotency;
 mod key_tools;
 mod keys_attributes;
 mod keys_edit;
@@ -27,13 +29,16 @@ mod keys_wait;
 mod keys_write;
 mod large;
 mod lifecycle;
+mod log_read;
 mod modes;
 mod operations;
 mod processes;
 mod prompts;
+mod purge;
 mod push;
 mod resources;
 mod templates;
 mod tidy;
 mod tools;
 mod trace;
+mod undo;

@@ -265,6 +265,8 @@ pub(super) fn told(error: &OpError) -> ErrorData {
         | OpError::NotFound { .. }
         | OpError::AlreadyExists { .. }
         | OpError::VersionMismatch { .. }
+        | OpError::IdempotencyMismatch { .. }
+        | OpError::LogTruncated { .. }
         | OpError::TooLarge { .. } => ErrorData::invalid_params(error.to_string(), data),
     }
 }

@@ -165,6 +165,7 @@ impl Server {
             principal,
             mode: mount.mode,
             existing_only: false,
+            once: None,
             leaving: self.leaving.clone(),
         }
     }

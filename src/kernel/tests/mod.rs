@@ -45,7 +45,7 @@ struct World {
 fn caller(client: &str, mode: Mode) -> Caller {
     let principal = Principal::local(PrincipalKind::Agent);
     let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: client.into(), run: "1".into() };
-    Caller { principal, mode, actor, existing_only: false, leaving: CancellationToken::default() }
+    Caller { principal, mode, actor, existing_only: false, once: None, leaving: CancellationToken::default() }
 }
 
 impl World {

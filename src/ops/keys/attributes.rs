@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::model::{
     error::OpError,
-    key::{self, Key, KeyName},
+    key::{self, History, Key, KeyName},
     limits,
     permission::Action,
     tags::{SystemTag, SystemTags},
 };
 
-use super::{KeyView, meta, readable, short_value};
+use super::{KeyView, meta, purge, readable, short_value};
 use crate::ops::{
     bounds::Text,
     key_schema,
@@ -43,6 +43,9 @@ pub struct SetAttributes {
     /// What it is for, shown to models; empty takes it away
     #[serde(default)]
     pub description: Option<Text<0, { limits::DESCRIPTION_CHARACTERS }>>,
+    /// none: older values are not kept, and those that were are purged
+    #[serde(default)]
+    pub history: Option<History>,
 }
 
 /// The key as it is now.
@@ -84,7 +87,13 @@ impl Operation for SetAttributes {
             key_schema::check(&schema)?;
             key.schema = Some(schema).filter(|schema| schema.as_object().is_some_and(|members| !members.is_empty()));
         }
+        if let Some(history) = self.history {
+            key.history = history;
+        }
         tx.put(name, &key, held.record.expires_at)?;
+        if self.history == Some(History::None) {
+            purge::older_values(tx, name)?;
+        }
         let held = tx.get::<Key>(name)?.ok_or_else(|| OpError::no_key(name))?;
         Ok(Step::Done(Changed(KeyView { value: short_value(&held.content), ..KeyView::of(&held) })))
     }

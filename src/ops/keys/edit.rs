@@ -12,7 +12,7 @@ use crate::model::{
 
 use super::{Written, check_version, load, meta, store};
 use crate::ops::{
-    bounds::{UNBOUNDED, Version, Whole},
+    bounds::{IdempotencyKey, UNBOUNDED, Version, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Step},
     tx::{Held, Tx},
 };
@@ -29,6 +29,9 @@ pub struct Append {
     /// Only if the key is at this version
     #[serde(default)]
     pub if_version: Option<Version>,
+    /// Repeat an append that got no answer with the same key: it is done once
+    #[serde(default)]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl Operation for Append {
@@ -39,6 +42,10 @@ impl Operation for Append {
         ..meta("Append to a key", Action::Write, EffectClass::Update)
     };
     type Out = Written;
+
+    fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        self.idempotency_key.as_ref()
+    }
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Written>, OpError> {
         let name = self.key.as_str();

@@ -11,6 +11,7 @@ use crate::model::{
     permission::{Action, may_read},
     record::{Change, ChangeKind},
     time,
+    value::Stored,
 };
 
 use super::{Written, meta, short_value};
@@ -199,6 +200,13 @@ impl Operation for Restore {
             return Err(OpError::invalid("version", rule, &seq.to_string()));
         };
         let key = decode(name, seq, body)?;
+        if key.value == Stored::Gone {
+            return Err(OpError::Unavailable {
+                reason: Reason::NotKept,
+                what: format!("the value of key \"{name}\" at version {seq} was not kept, or was purged"),
+                remedy: "choose a version whose value key_history shows; nothing was changed".into(),
+            });
+        }
         let created = tx.get::<Key>(name)?.is_none();
         // The value is where it was, in the record's body or in its file.
         let version = tx.put(name, &key, None)?;

@@ -9,6 +9,7 @@ pub mod history;
 pub mod list;
 pub mod prompt;
 pub mod prompts;
+pub mod purge;
 pub mod read;
 pub mod tools;
 pub mod wait;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use crate::model::{
     actor::Author,
     error::{OpError, Reason},
-    key::{self, Key, KeyType},
+    key::{self, History, Key, KeyType},
     limits,
     permission::Action,
     tags::SystemTags,
@@ -74,6 +75,9 @@ pub struct KeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::any_object")]
     pub schema: Option<Value>,
+    /// none: older values are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 impl KeyView {
@@ -95,6 +99,7 @@ impl KeyView {
             expires_at: record.expires_at.map(time::rfc3339),
             description: key.description.clone(),
             schema: key.schema.clone(),
+            history: Some(key.history).filter(|history| *history == History::None),
         }
     }
 

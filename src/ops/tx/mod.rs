@@ -1,8 +1,9 @@
 //! A turn's transaction: the read view with an overlay. The finished overlay *is* the effects, so nothing is
 //! ever half done: a refused operation drops it, a finished one hands it to the store as it stands.
 
+mod pages;
+
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use crate::model::{
     error::{OpError, Reason},
@@ -10,7 +11,7 @@ use crate::model::{
     kind::{self, Kind},
     record::{Blank, Change, ChangeKind, Done, Effect, IndexEntry, Record},
     value::{BlobRef, Content, Stored},
-    view::{Access, Found, IdRange, ReadView},
+    view::{Access, Found, ReadView},
 };
 
 use super::operation::Cx;
@@ -133,7 +134,10 @@ impl<'v> Tx<'v> {
 
     /// Takes the value out of a row of the log.
     pub fn blank(&mut self, blank: Blank) {
-        self.done.blanks.push(blank);
+        match self.own(blank.seq).and_then(|position| self.done.effects.get_mut(position)) {
+            Some(effect) => effect.logged = Some(blank.body),
+            None => self.done.blanks.push(blank),
+        }
     }
 
     /// Says what may be done with the instance from now on.
@@ -253,71 +257,6 @@ impl<'v> Tx<'v> {
         }
     }
 
-    /// Live records of a kind in byte order of their ids.
-    pub fn scan<K: Kind>(&self, range: &IdRange, limit: usize) -> Result<Vec<Held<K>>, OpError> {
-        self.pages::<K>(range, limit, |range| self.view.records(K::KIND, range, limit), |_| true)
-    }
-
-    /// Live records of a kind under one key of an index, in byte order of their ids.
-    pub fn scan_index<K: Kind>(
-        &self,
-        index: &'static str,
-        key: &[u8],
-        range: &IdRange,
-        limit: usize,
-    ) -> Result<Vec<Held<K>>, OpError> {
-        let wanted = IndexEntry { index, key: key.to_vec() };
-        self.pages::<K>(
-            range,
-            limit,
-            |range| self.view.index_records(&wanted, K::KIND, range, limit),
-            |entries| entries.contains(&wanted),
-        )
-    }
-
-    /// Reads pages until `limit` live records are found, then puts the overlay over them.
-    fn pages<K: Kind>(
-        &self,
-        range: &IdRange,
-        limit: usize,
-        read: impl Fn(&IdRange) -> Result<Vec<Record>, OpError>,
-        in_index: impl Fn(&[IndexEntry]) -> bool,
-    ) -> Result<Vec<Held<K>>, OpError> {
-        let mut found: BTreeMap<String, Record> = BTreeMap::new();
-        let mut rest = range.clone();
-        let mut seen_to_end = false;
-        while found.len() < limit && !seen_to_end {
-            let page = read(&rest)?;
-            seen_to_end = page.len() < limit;
-            let Some(last) = page.last().map(|record| record.id.clone()) else { break };
-            rest.lower = Bound::Excluded(last);
-            for record in page {
-                let staged = self.known.get(&(K::KIND, record.id.clone())).is_some_and(|known| known.staged.is_some());
-                if !staged && !is_dead(&record, self.cx.now_ms) {
-                    found.insert(record.id.clone(), record);
-                }
-            }
-        }
-        let from = (K::KIND, String::new());
-        for ((_, id), known) in self.known.range(from..).take_while(|((kind, _), _)| *kind == K::KIND) {
-            // Beyond what was read there may be stored records in between, so staged ones wait their turn.
-            let within = range.contains(id) && (seen_to_end || !rest.contains(id));
-            if let (true, Some(record), Some(entries)) = (within, &known.record, &known.staged)
-                && in_index(entries)
-            {
-                found.insert(id.clone(), record.clone());
-            }
-        }
-        found.into_values().take(limit).map(hold).collect()
-    }
-
-    /// Ids of a kind in an index in order of its keys, at most `limit`, some of them of dead records. Reads what is
-    /// stored: no operation needs its own changes in it.
-    pub fn ordered<K: Kind>(&self, index: &'static str, limit: usize) -> Result<Vec<String>, OpError> {
-        let found = self.view.index_range(index, &[], &[0xff; 9], limit)?;
-        Ok(found.into_iter().filter(|found| found.kind == K::KIND).map(|found| found.id).collect())
-    }
-
     /// How many records of a kind are stored.
     pub fn count<K: Kind>(&self) -> Result<u64, OpError> {
         self.view.count(K::KIND)
@@ -333,9 +272,39 @@ impl<'v> Tx<'v> {
         self.view.last_change(K::KIND, id)
     }
 
-    /// One row of the log.
+    /// One row of the log, this turn's own included.
     pub fn change(&self, seq: u64) -> Result<Option<Change>, OpError> {
-        self.view.change(seq)
+        match self.own(seq) {
+            Some(position) => Ok(self.done.effects.get(position).map(|effect| self.row(seq, effect))),
+            None => self.view.change(seq),
+        }
+    }
+
+    /// Where among this turn's changes the one of a seq is.
+    fn own(&self, seq: u64) -> Option<usize> {
+        usize::try_from(seq.checked_sub(self.head + 1)?).ok()
+    }
+
+    /// A change of this turn as the log will show it; the kernel adds the operation.
+    fn row(&self, seq: u64, effect: &Effect) -> Change {
+        Change {
+            seq,
+            at: self.cx.now_ms,
+            transaction: self.head + 1,
+            previous: effect.previous,
+            kind: effect.kind.to_owned(),
+            id: effect.id.clone(),
+            change: effect.change,
+            operation: String::new(),
+            actor: self.cx.actor.clone(),
+            expires_at: effect.expires_at,
+            body: effect.logged.as_ref().or(effect.body.as_ref()).cloned(),
+        }
+    }
+
+    /// The seq of the oldest row that the log still holds whole.
+    pub fn log_start(&self) -> Result<u64, OpError> {
+        Ok(self.view.position()?.log_start)
     }
 
     /// Rows of the log after `since`.

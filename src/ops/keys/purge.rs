@@ -1,0 +1,133 @@
+//! `purge_key`: takes a key's older values out of the log. The rows stay: who changed it, when and how.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    erasure::Erasure,
+    error::OpError,
+    key::{Key, KeyName},
+    kind::{self, Kind as _},
+    limits,
+    permission::Action,
+    record::Blank,
+    reply::KeptReply,
+    value::Stored,
+    view::IdRange,
+};
+
+use super::meta;
+use crate::ops::{
+    operation::{Cx, EffectClass, Listing, OpMeta, Operation, Report, Step},
+    tx::Tx,
+};
+
+/// Take all older values of a key out of its history, for good; its current value stays. Also for deleted keys.
+/// Names the clones and snapshots that still hold some.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Purge {
+    /// Key name
+    pub key: KeyName,
+}
+
+/// How far it came.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Purged {
+    /// How many older values are gone.
+    pub purged: u64,
+    /// Older ones follow within a minute: the log is long.
+    pub pending: bool,
+    /// Clones and snapshots that still hold values of the key.
+    pub held_by: Vec<String>,
+}
+
+impl Report for Purged {
+    fn outcome(&self) -> String {
+        let rest = if self.pending { "; the rest follows within a minute" } else { "" };
+        let held = match self.held_by.as_slice() {
+            [] => String::new(),
+            names => format!(" STILL HELD by {}: purge them too, or delete them.", names.join(", ")),
+        };
+        format!("{} older values are gone{rest}.{held}", self.purged)
+    }
+}
+
+impl Operation for Purge {
+    const NAME: &'static str = "purge_key";
+    const META: OpMeta = OpMeta {
+        listing: Listing::Search,
+        ..meta("Purge the history of a key", Action::Attributes, EffectClass::Delete)
+    };
+    type Out = Purged;
+
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Purged>, OpError> {
+        let name = self.key.as_str();
+        let (purged, pending) = older_values(tx, name)?;
+        Ok(Step::Done(Purged { purged, pending, held_by: Vec::new() }))
+    }
+}
+
+/// Takes what a key was out of the log and out of kept replies: how many values, and whether upkeep has more to do.
+/// Errors: `not_found` for a key that never was.
+pub(super) fn older_values(tx: &mut Tx<'_>, name: &str) -> Result<(u64, bool), OpError> {
+    forget_replies(tx, name)?;
+    let newest = match tx.get::<Key>(name)? {
+        // The row of the current value is not an older one.
+        Some(held) => tx.change(held.record.version)?.and_then(|change| change.previous),
+        None => Some(tx.last_change::<Key>(name)?.ok_or_else(|| OpError::no_key(name))?),
+    };
+    let Some(newest) = newest else { return Ok((0, false)) };
+    slice(tx, name, newest)
+}
+
+/// Goes on with a purge. Answers whether there was one.
+pub fn go_on(tx: &mut Tx<'_>, name: &str) -> Result<bool, OpError> {
+    let Some(held) = tx.get::<Erasure>(name)? else { return Ok(false) };
+    let (_, pending) = slice(tx, name, held.content.next)?;
+    if !pending {
+        tx.delete::<Erasure>(name)?;
+    }
+    Ok(true)
+}
+
+/// Takes the values out of some rows, from one of them back.
+fn slice(tx: &mut Tx<'_>, name: &str, from: u64) -> Result<(u64, bool), OpError> {
+    let mut purged = 0;
+    let mut next = Some(from);
+    for _ in 0..limits::PURGE_SLICE {
+        let Some(seq) = next else { return Ok((purged, false)) };
+        let change = tx.change(seq)?.filter(|change| change.kind == Key::KIND && change.id == name);
+        let Some(change) = change else { return Ok((purged, false)) };
+        next = change.previous;
+        let key = change.body.as_deref().and_then(|body| serde_json::from_str::<Key>(body).ok());
+        let blank = match (key, change.body) {
+            (Some(key), _) if key.value == Stored::Gone => None,
+            (Some(key), _) => serde_json::to_string(&key.without_value()).ok(),
+            // What cannot be understood can hold a value all the same.
+            (None, Some(_)) => Some("{}".to_owned()),
+            (None, None) => None,
+        };
+        if let Some(body) = blank {
+            tx.blank(Blank { seq, body });
+            purged += 1;
+        }
+    }
+    if let Some(next) = next {
+        tx.put(name, &Erasure { next }, None)?;
+    }
+    Ok((purged, next.is_some()))
+}
+
+/// Answers kept under idempotency keys that may show a value of the key.
+fn forget_replies(tx: &mut Tx<'_>, name: &str) -> Result<(), OpError> {
+    loop {
+        let found = tx.scan_index::<KeptReply>(kind::REPLY_SHOWS, name.as_bytes(), &IdRange::all(), limits::BATCH)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        for held in found {
+            tx.delete::<KeptReply>(&held.record.id)?;
+        }
+    }
+}
