@@ -77,3 +77,7 @@ pub const GROUP_MS: u128 = 10;
 pub const GATE_WAIT_MS: u64 = 5_000;
 /// Characters of the client's name kept in the log.
 pub const CLIENT_CHARACTERS: usize = 64;
+/// Resources that one session or subscription follows.
+pub const FOLLOWED: usize = 1000;
+/// Longest URI of a resource that is followed. One of a key takes 5 KiB at most.
+pub const URI_BYTES: usize = 8 * 1024;

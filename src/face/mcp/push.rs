@@ -12,7 +12,7 @@ use std::{
 
 use rmcp::{
     RoleServer,
-    model::ResourceUpdatedNotificationParam,
+    model::{ResourceUpdatedNotificationParam, SubscriptionFilter},
     service::{Peer, SubscriptionSink},
 };
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     kernel::feed::Feed,
+    model::limits,
     ops::keys::{expand::Uses, feed::Notice},
 };
 
@@ -30,9 +31,7 @@ const PER_URI: Duration = Duration::from_millis(100);
 /// Least time between two notifications of a list for what agents do.
 const PER_LIST: Duration = Duration::from_secs(5);
 /// A client that takes nothing for so long is given up.
-const STALLED: Duration = Duration::from_secs(30);
-/// Most URIs that one session follows.
-pub(super) const MOST_URIS: usize = 1000;
+pub(super) const STALLED: Duration = Duration::from_secs(30);
 
 /// What a client wants to hear of.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +72,7 @@ impl Wanted {
     /// Adds a resource. `false` when there are as many as one session may follow.
     pub(super) fn add(&self, uri: String, subject: Subject) -> bool {
         let mut uris = self.uris();
-        if uris.len() >= MOST_URIS && !uris.contains_key(&uri) {
+        if uris.len() >= limits::FOLLOWED && !uris.contains_key(&uri) {
             return false;
         }
         uris.insert(uri, subject);
@@ -129,6 +128,15 @@ impl Made {
         self.0.retain(|subject, _| !concerned.contains(subject));
         concerned
     }
+}
+
+/// As much of what a client of the newer protocol asks for as it gets.
+pub(super) fn honoured(mut asked: SubscriptionFilter) -> SubscriptionFilter {
+    if let Some(uris) = &mut asked.resource_subscriptions {
+        uris.retain(|uri| uri.len() <= limits::URI_BYTES);
+        uris.truncate(limits::FOLLOWED);
+    }
+    asked
 }
 
 /// Where notifications go.
@@ -304,5 +312,24 @@ mod tests {
         pace.note(What::Resources, start + ms(20), true);
         assert_eq!(pace.take(start + ms(20)).len(), 1);
         assert_eq!(pace.next_due(), None);
+    }
+
+    struct Silent;
+    impl rmcp::ServerHandler for Silent {}
+
+    #[tokio::test(start_paused = true)]
+    async fn defect_15_a_client_that_takes_nothing_is_given_up_and_holds_nothing_up() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let running = rmcp::service::serve_directly(Silent, ours, None);
+        let sink = Sink::Session(running.peer().clone());
+        let mut waited = Duration::ZERO;
+        while waited == Duration::ZERO {
+            let start = Instant::now();
+            let sent = sink.send(&What::Tools).await;
+            waited = start.elapsed();
+            assert_eq!(sent, waited < STALLED, "after {waited:?}");
+        }
+        assert_eq!(waited, STALLED);
+        drop(theirs);
     }
 }

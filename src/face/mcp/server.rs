@@ -271,12 +271,16 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        if request.uri.len() > limits::URI_BYTES {
+            let text = format!("a resource to follow has a URI of at most {} bytes", limits::URI_BYTES);
+            return Err(ErrorData::invalid_params(text, None));
+        }
         let bound = self.bound(&context).await.map_err(|error| resources::told(&error))?;
         let subject = resources::subject(&request.uri, bound).ok_or_else(|| resources::absent(&request.uri))?;
         if self.wanted.add(request.uri, subject) {
             return Ok(());
         }
-        let text = format!("a session follows at most {} resources: unsubscribe from one first", push::MOST_URIS);
+        let text = format!("a session follows at most {} resources: unsubscribe from one first", limits::FOLLOWED);
         Err(ErrorData::invalid_params(text, None))
     }
 
@@ -292,11 +296,7 @@ impl ServerHandler for Server {
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         // The client is told that it is listened to before `listen` begins.
         self.asked_ms.store(self.kernel.now_ms(), Ordering::Release);
-        let mut accepted = requested.clone();
-        if let Some(uris) = &mut accepted.resource_subscriptions {
-            uris.truncate(push::MOST_URIS);
-        }
-        Some(accepted)
+        Some(push::honoured(requested.clone()))
     }
 
     /// The subscription of the newer protocol: it lasts as long as this does.
