@@ -21,9 +21,8 @@ use std::{
 };
 
 use clap::Parser;
-use mindcache::face::mcp::http::{Access, routes, serve};
+use mindcache::face::mcp::http::{Access, Stop, routes, serve};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use fixtures::{Fixtures, Shared};
 
@@ -41,9 +40,9 @@ async fn main() -> io::Result<()> {
     writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let hosts = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
     let access = Access { token: None, hosts, environment: "conformance" };
-    let stop = CancellationToken::new();
+    let stop = Stop::default();
     let shared = Shared::new();
-    let routes = routes(move || Fixtures::new(&shared), access, stop.clone());
+    let routes = routes(move || Fixtures::new(&shared), access, &stop);
     let signal = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::warn!(%error, "cannot hear ctrl-c: the server ends at once");

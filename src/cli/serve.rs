@@ -10,11 +10,10 @@ use std::{
 
 use clap::Args;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
-    face::mcp::http::{self, Access},
+    face::mcp::http::{self, Access, Stop},
     kernel::Kernel,
     store::sqlite::{make_folder, new_file},
 };
@@ -50,12 +49,14 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
             anyhow::anyhow!("cannot listen on {}: {error}; choose another address with --listen", args.listen)
         })?;
         let address = listener.local_addr()?;
+        // Before anybody is told of the server: whoever is may stop it at once.
+        let signal = stop_signal()?;
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
         introduce(output, address, &data_dir, token.as_deref())?;
-        let stop = CancellationToken::new();
+        let stop = Stop::default();
         let access = Access { token, hosts: hosts(address), environment: "local" };
-        let routes = http::router(kernel, access, stop.clone());
-        Ok(http::serve(listener, routes, stop, stop_signal()?).await?)
+        let routes = http::router(kernel, access, &stop);
+        Ok(http::serve(listener, routes, stop, signal).await?)
     });
     runtime.shutdown_timeout(LAST_BATCH);
     ended

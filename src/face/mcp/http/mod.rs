@@ -1,6 +1,9 @@
 //! Streamable HTTP: rmcp's service behind our own checks of Host, Origin, token and session.
 
+mod bodies;
+mod connections;
 mod guard;
+mod listens;
 mod sessions;
 
 use std::{io, sync::Arc, time::Duration};
@@ -12,18 +15,18 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
-    serve::ListenerExt as _,
 };
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
-        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+        StreamableHttpServerConfig, StreamableHttpService,
+        session::local::{LocalSessionManager, SessionConfig},
     },
 };
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{
     kernel::Kernel,
@@ -32,37 +35,54 @@ use crate::{
 
 use super::{Server, server::Mount};
 
+use connections::Connections;
 pub use guard::Access;
 
 /// How long a session may be idle. rmcp's own 5 minutes end sessions that merely listen.
 const SESSION_IDLE: Duration = Duration::from_hours(6);
-/// How long requests under way may take after the signal.
-const LAST_REQUESTS: Duration = Duration::from_millis(800);
+/// How long streams may stay open after the signal: time for the last answers on them.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+/// How long requests under way may take after that.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+/// The end of a server, in two steps: with one, rmcp cuts off what is being answered because of it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// What waits is to be answered, and subscriptions are to end with their result.
+    pub leaving: CancellationToken,
+    /// Streams are cut.
+    cut: CancellationToken,
+}
 
 /// The routes of mindcache itself.
-pub fn router(kernel: Arc<Kernel>, access: Access, stop: CancellationToken) -> Router {
+pub fn router(kernel: Arc<Kernel>, access: Access, stop: &Stop) -> Router {
     let mount = Mount { instance: InstanceRef::Name("default".into()), mode: Mode::Use };
-    let ending = stop.clone();
-    routes(move || Server::new(Arc::clone(&kernel), mount.clone(), ending.clone()), access, stop)
+    let leaving = stop.leaving.clone();
+    routes(move || Server::new(Arc::clone(&kernel), mount.clone(), leaving.clone()), access, stop)
 }
 
 /// The routes for any handler: `/health` for anyone on this machine, MCP with the token at `/mcp` and, for one
 /// instance, `/i/{instance}/mcp`, each also with `/read` and `/edit` after it for another mode than `use`.
 ///
-/// `handler` is called once for each session of the older protocol and each request of the newer one; `stop` ends
-/// all of them.
+/// `handler` is called once for each session of the older protocol and each request of the newer one; when
+/// [`Stop::leaving`] is cancelled, they are to answer what waits.
 pub fn routes<H: ServerHandler>(
     handler: impl Fn() -> H + Send + Sync + 'static,
     access: Access,
-    stop: CancellationToken,
+    stop: &Stop,
 ) -> Router {
     let environment = access.environment;
     let health = move || async move {
         Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "environment": environment}))
     };
     let access = Arc::new(access);
-    let service = service(handler, stop);
-    let sessions = Arc::new(sessions::Sessions::default());
+    // No event store: with one, rmcp never ends a listener whose client has gone.
+    let mut live = LocalSessionManager::default();
+    live.session_config = session_config();
+    let live = Arc::new(live);
+    let service = service(handler, Arc::clone(&live), stop.cut.clone());
+    let sessions = Arc::new(sessions::Sessions::new(live));
+    let places = Arc::new(Semaphore::new(limits::LISTENS));
     let mut routes = Router::new();
     for (ending, mode) in [("", Mode::Use), ("/read", Mode::Read), ("/edit", Mode::Edit)] {
         let of_mode = Router::new()
@@ -75,7 +95,9 @@ pub fn routes<H: ServerHandler>(
         routes = routes.merge(of_mode);
     }
     routes
+        .route_layer(middleware::from_fn(bodies::drain))
         .route_layer(middleware::from_fn_with_state(sessions, sessions::bind))
+        .route_layer(middleware::from_fn_with_state(places, listens::count))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&access), guard::authenticate))
         .route("/health", get(health))
         .layer(cors(Arc::clone(&access)))
@@ -84,46 +106,49 @@ pub fn routes<H: ServerHandler>(
 
 fn service<H: ServerHandler>(
     handler: impl Fn() -> H + Send + Sync + 'static,
-    stop: CancellationToken,
+    sessions: Arc<LocalSessionManager>,
+    cut: CancellationToken,
 ) -> StreamableHttpService<H, LocalSessionManager> {
     let config = StreamableHttpServerConfig::default()
         // Checked by our own layer, on every route.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(limits::MESSAGE_BYTES)
-        .with_cancellation_token(stop);
-    // No event store: with one, rmcp never ends a listener whose client has gone.
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(SESSION_IDLE);
-    StreamableHttpService::new(move || Ok(handler()), Arc::new(sessions), config)
+        .with_cancellation_token(cut);
+    StreamableHttpService::new(move || Ok(handler()), sessions, config)
 }
 
-/// Serves the routes until `signal` resolves; then cancels `stop`, and gives requests under way a moment.
+fn session_config() -> SessionConfig {
+    let mut config = SessionConfig::default();
+    config.keep_alive = Some(SESSION_IDLE);
+    config
+}
+
+/// Serves the routes until `signal` resolves; then ends them by `stop`, and gives what is under way a moment.
 ///
 /// Errors: the listener's own.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
-    stop: CancellationToken,
+    stop: Stop,
     signal: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // Nagle's algorithm makes an answer wait for the client's acknowledgement: 40 ms a call.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "cannot switch Nagle's algorithm off");
-        }
-    });
-    let ending = stop.clone();
+    let leaving = stop.leaving.clone();
     let graceful = async move {
         signal.await;
-        ending.cancel();
+        leaving.cancel();
     };
+    let pause =
+        |time| async move { tokio::time::timeout(time, std::future::pending::<()>()).await.unwrap_or_default() };
     // A client that sends its request slowly, or never, does not keep the server.
     let overdue = async {
-        stop.cancelled().await;
-        tokio::time::timeout(LAST_REQUESTS, std::future::pending::<()>()).await.unwrap_or_default();
+        stop.leaving.cancelled().await;
+        pause(LAST_ANSWERS).await;
+        stop.cut.cancel();
+        pause(LAST_REQUESTS).await;
     };
+    let serving = axum::serve(Connections(listener), routes).with_graceful_shutdown(graceful);
     tokio::select! {
-        served = axum::serve(listener, routes).with_graceful_shutdown(graceful).into_future() => served,
+        served = serving.into_future() => served,
         () = overdue => Ok(()),
     }
 }
@@ -133,7 +158,8 @@ fn cors(access: Arc<Access>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| access.is_own_origin(origin)))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers(tower_http::cors::Any)
+        // Not `*`, which browsers do not take to mean Authorization.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::HeaderName::from_static("mcp-session-id"), header::WWW_AUTHENTICATE])
 }
 
@@ -154,4 +180,15 @@ fn told(status: StatusCode, error: &OpError) -> Response {
 
 fn refuse(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({"error": why}))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defect_3_idle_sessions_outlive_a_pause_of_hours() {
+        assert!(SessionConfig::DEFAULT_KEEP_ALIVE < Duration::from_mins(10), "rmcp's own time is still too short");
+        assert!(session_config().keep_alive.is_some_and(|time| time >= Duration::from_hours(6)));
+    }
 }

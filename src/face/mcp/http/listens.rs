@@ -1,0 +1,40 @@
+//! Subscriptions of the newer protocol: each is an open response, and there are only so many.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::Response,
+};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
+
+use crate::model::limits;
+
+use super::refuse;
+
+/// Lets a subscription in while there is a place for it, which it gives back when its response ends or its client
+/// has gone. rmcp takes none whose header does not name the method.
+pub(super) async fn count(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    if request.headers().get("mcp-method").is_none_or(|method| method != "subscriptions/listen") {
+        return next.run(request).await;
+    }
+    let Ok(place) = places.try_acquire_owned() else {
+        let most = limits::LISTENS;
+        let text = format!(
+            "{most} subscriptions are open, which is the most that this server serves: close some, or ask for more \
+             resources in one"
+        );
+        return refuse(StatusCode::TOO_MANY_REQUESTS, &text);
+    };
+    next.run(request).await.map(|body| {
+        let held = (body.into_data_stream(), place);
+        Body::from_stream(stream::unfold(held, |(mut body, place)| async {
+            let piece = body.next().await?;
+            Some((piece, (body, place)))
+        }))
+    })
+}
