@@ -10,6 +10,7 @@
 mod batch;
 mod cli;
 mod cli_exit;
+mod clients;
 mod crash;
 mod damage;
 mod disk_full;

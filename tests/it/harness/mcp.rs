@@ -23,6 +23,11 @@ pub(crate) const LEGACY: &str = "2025-11-25";
 /// The version without a handshake.
 pub(crate) const MODERN: &str = "2026-07-28";
 
+/// The first message of a subscription.
+pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+/// Where a message says to which subscription it belongs.
+pub(crate) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
 /// The two ways to speak the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Era {
@@ -87,6 +92,12 @@ impl Client {
         let result = self.request("initialize", initialize_params(LEGACY)).expect("initialize succeeds");
         self.notify("notifications/initialized", json!({}));
         result
+    }
+
+    /// Turns to the older era, as a client does whose question was answered to its dislike.
+    pub(crate) fn fall_back(&mut self) {
+        self.era = Era::Legacy;
+        self.handshake();
     }
 
     /// Sends bytes as they are.

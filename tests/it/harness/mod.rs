@@ -2,7 +2,10 @@
 //!
 //! Every process that a test starts is killed when its handle is dropped. Waiting is receiving with a deadline.
 
+pub(crate) mod connection;
 pub(crate) mod http;
+pub(crate) mod http_client;
+pub(crate) mod link;
 pub(crate) mod mcp;
 pub(crate) mod normal;
 mod pipes;
