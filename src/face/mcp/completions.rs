@@ -11,7 +11,7 @@ use crate::ops::{keys::list::List, operation::Operation as _};
 
 use super::{
     resources::told,
-    server::{Server, stamp},
+    {connection::Server, server::stamp},
 };
 
 /// Names that begin as the argument does; nothing for other arguments, whose values nobody can know.

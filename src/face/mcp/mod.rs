@@ -2,6 +2,7 @@
 //! over stdio and streamable HTTP.
 
 mod completions;
+mod connection;
 pub mod http;
 mod prompts;
 mod push;
@@ -10,5 +11,5 @@ mod server;
 pub mod stdio;
 mod tools;
 
-pub use server::{Mount, Server};
+pub use connection::{Mount, Server};
 pub use tools::listed as listed_tools;

@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     resources::told,
-    server::{Server, stamp},
+    {connection::Server, server::stamp},
 };
 
 /// The prompt that is always there; no key's prompt can be called so.

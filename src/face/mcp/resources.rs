@@ -24,7 +24,10 @@ use crate::{
     },
 };
 
-use super::server::{Bound, Server, stamp};
+use super::{
+    connection::{Bound, Server},
+    server::stamp,
+};
 
 /// Unreserved characters stay as they are; everything else of a name is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -23,7 +23,10 @@ use crate::{
     },
 };
 
-use super::server::{Bound, Mount, Server, stamp};
+use super::{
+    connection::{Bound, Mount, Server},
+    server::stamp,
+};
 
 /// The tools of a connection.
 pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {

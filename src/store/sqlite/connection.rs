@@ -44,6 +44,8 @@ pub(super) fn open_writer(folder: &Path, durability: Durability) -> Result<Conne
     // macOS: fsync alone leaves the data in the drive's cache.
     connection.pragma_update(None, "fullfsync", true).map_err(told)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(told)?;
+    // What was overwritten, deleted or purged must not stay readable in the file.
+    connection.pragma_update(None, "secure_delete", true).map_err(told)?;
     // A backstop: whoever commits the 4,000th page pays for the others.
     connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(told)?;
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024).map_err(told)?;

@@ -8,7 +8,7 @@ const MOST_LINES: usize = 700;
 const LISTED_LINES: usize = 400;
 
 /// Files over 400 lines with their length: they may only shrink.
-pub(super) const OVER_400: &[(&str, usize)] = &[("src/face/mcp/server.rs", 404), ("src/face/mcp/stdio/tests.rs", 428)];
+pub(super) const OVER_400: &[(&str, usize)] = &[("src/face/mcp/stdio/tests.rs", 428)];
 
 /// Words that name no thing.
 const EMPTY_NAMES: [&str; 4] = ["util", "helper", "manager", "common"];

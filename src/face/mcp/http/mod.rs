@@ -33,7 +33,7 @@ use crate::{
     model::{error::OpError, instance::InstanceRef, limits, permission::Mode},
 };
 
-use super::{Server, server::Mount};
+use super::{Server, connection::Mount};
 
 use connections::Connections;
 pub use guard::Access;
