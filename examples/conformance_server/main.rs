@@ -21,7 +21,10 @@ use std::{
 };
 
 use clap::Parser;
-use mindcache::face::mcp::http::{Access, Stop, routes, serve};
+use mindcache::face::{
+    http::{Access, Stop, guarded, serve},
+    mcp::http::routes,
+};
 use tokio::net::TcpListener;
 
 use fixtures::{Fixtures, Shared};
@@ -42,7 +45,7 @@ async fn main() -> io::Result<()> {
     let access = Access { token: None, hosts, environment: "conformance" };
     let stop = Stop::default();
     let shared = Shared::new();
-    let routes = routes(move || Fixtures::new(&shared), access, &stop);
+    let routes = guarded(routes(move || Fixtures::new(&shared), &stop), access);
     let signal = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::warn!(%error, "cannot hear ctrl-c: the server ends at once");

@@ -1,7 +1,7 @@
 //! Commands on keys: `get`, `set`, `ls`, `rm`, `attr`, `call`.
 
 use std::{
-    io::{IsTerminal as _, Read as _},
+    io::{Cursor, IsTerminal as _, Read},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     model::{error::OpError, key::KeyType},
     ops::{
-        keys::{attributes::SetAttributes, delete::Delete, list::List, read::Read, write::Write},
+        keys::{attributes::SetAttributes, delete::Delete, list::List, read::Read as ReadKey},
         operation::Operation,
     },
 };
@@ -29,19 +29,35 @@ pub(super) struct GetArgs {
     key: String,
 }
 
-/// How often `get` begins anew when somebody writes the key between two pieces.
-const TRIES: usize = 5;
-
 /// Prints a value exactly; images and files as their bytes.
 pub(super) async fn get(args: GetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    if output.is_json() {
+        return get_json(args, session, output).await;
+    }
+    session.begin().await?;
+    let mut value = session.kernel.open_value(&session.caller, &session.instance, &args.key)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = value.reader.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+        output.raw(read)?;
+    }
+    output.end_of_value()
+}
+
+/// How often it begins anew when somebody writes the key between two pieces.
+const TRIES: usize = 5;
+
+/// Prints a key with its whole value, as `read_key` shows it.
+async fn get_json(args: GetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
     let mut changed = (0, 0);
     for _ in 0..TRIES {
-        let mut whole = session.execute(Read::NAME, json!({"key": args.key})).await?.result;
+        let mut whole = session.execute(ReadKey::NAME, json!({"key": args.key})).await?.result;
         let version = whole.get("version").cloned();
         let mut next = whole.get("next_offset").cloned();
         let mut bytes = bytes_of(&whole)?;
         while let Some(offset) = &next {
-            let piece = session.execute(Read::NAME, json!({"key": args.key, "offset": offset})).await?.result;
+            let piece = session.execute(ReadKey::NAME, json!({"key": args.key, "offset": offset})).await?.result;
             if piece.get("version") != version.as_ref() {
                 let number = |version: Option<&Value>| version.and_then(Value::as_u64).unwrap_or_default();
                 changed = (number(version.as_ref()), number(piece.get("version")));
@@ -52,10 +68,6 @@ pub(super) async fn get(args: GetArgs, session: &Session, output: &Output) -> Re
         }
         if next.is_some() {
             continue;
-        }
-        if !output.is_json() {
-            output.raw(&bytes)?;
-            return output.end_of_value();
         }
         let value = if is_binary(&whole) { BASE64.encode(bytes) } else { String::from_utf8_lossy(&bytes).into_owned() };
         if let Some(object) = whole.as_object_mut() {
@@ -108,9 +120,12 @@ pub(super) struct SetArgs {
     if_version: Option<u64>,
 }
 
+/// How much of a value is in memory at once.
+const PIECE_BYTES: usize = 256 * 1024;
+
 /// Writes a key.
 pub(super) async fn set(args: SetArgs, session: &Session, output: &Output) -> Result<(), Failure> {
-    let bytes = value_bytes(&args)?;
+    let mut source = source(&args)?;
     let mut call = Map::from_iter([("key".to_owned(), Value::from(args.key))]);
     let mut key_type = args.key_type;
     let mut content_type = args.content_type;
@@ -120,38 +135,20 @@ pub(super) async fn set(args: SetArgs, session: &Session, output: &Output) -> Re
         key_type = Some(guessed_type.name().into());
         content_type.get_or_insert_with(|| guessed_content.into());
     }
-    if key_type.is_none() {
-        // Said outright, so that bytes are never taken for base64 or the other way round.
-        key_type = stored_type(session, call.get("key")).await?;
-    }
-    let wants_base64 = key_type.as_deref().is_some_and(|name| name == "image" || name == "file");
-    let value = match String::from_utf8(bytes) {
-        Ok(text) if !wants_base64 => text,
-        Ok(text) => BASE64.encode(text),
-        Err(error) => {
-            if !wants_base64 {
-                key_type = Some(KeyType::File.name().into());
-                content_type.get_or_insert_with(|| "application/octet-stream".into());
-            }
-            BASE64.encode(error.as_bytes())
-        }
-    };
-    call.insert("value".into(), value.into());
     put(&mut call, "type", key_type);
     put(&mut call, "content_type", content_type);
     put(&mut call, "tags", args.tags.map(without_empty));
     put(&mut call, "ttl_ms", args.ttl_ms);
     put(&mut call, "if_version", args.if_version);
-    output.reply(&session.execute(Write::NAME, Value::Object(call)).await?)
-}
-
-/// The type of a key that exists.
-async fn stored_type(session: &Session, key: Option<&Value>) -> Result<Option<String>, Failure> {
-    match session.execute(Read::NAME, json!({"key": key, "limit": 1})).await {
-        Ok(reply) => Ok(reply.result.get("type").and_then(Value::as_str).map(str::to_owned)),
-        Err(OpError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+    session.begin().await?;
+    let mut value = session.kernel.begin_value(&session.caller, &session.instance)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = source.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+        value.push(read)?;
     }
+    output.reply(&value.finish(call).await?)
 }
 
 fn put(call: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -160,21 +157,19 @@ fn put(call: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>
     }
 }
 
-fn value_bytes(args: &SetArgs) -> Result<Vec<u8>, Failure> {
+fn source(args: &SetArgs) -> Result<Box<dyn Read>, Failure> {
     if let Some(path) = &args.file {
-        let read = std::fs::read(path);
-        return read.map_err(|error| Failure::Other(anyhow::anyhow!("cannot read {}: {error}", path.display())));
+        let told = |error| Failure::Other(anyhow::anyhow!("cannot read {}: {error}", path.display()));
+        return Ok(Box::new(std::fs::File::open(path).map_err(told)?));
     }
     match args.value.as_deref() {
-        Some(value) if value != "-" => Ok(value.as_bytes().to_vec()),
+        Some(value) if value != "-" => Ok(Box::new(Cursor::new(value.as_bytes().to_vec()))),
         given => {
-            let mut stdin = std::io::stdin().lock();
+            let stdin = std::io::stdin().lock();
             if given.is_none() && stdin.is_terminal() {
                 return Err(Failure::Usage("no value: give one, name a --file, or pass - and type it".into()));
             }
-            let mut bytes = Vec::new();
-            stdin.read_to_end(&mut bytes)?;
-            Ok(bytes)
+            Ok(Box::new(stdin))
         }
     }
 }
@@ -291,7 +286,7 @@ pub(super) async fn attr(args: AttrArgs, session: &Session, output: &Output) -> 
     if call.len() > 1 {
         return output.reply(&session.execute(SetAttributes::NAME, Value::Object(call)).await?);
     }
-    let mut reply = session.execute(Read::NAME, json!({"key": args.key, "limit": 1})).await?;
+    let mut reply = session.execute(ReadKey::NAME, json!({"key": args.key, "limit": 1})).await?;
     if let Some(object) = reply.result.as_object_mut() {
         for of_the_value in ["value", "truncated", "next_offset"] {
             object.remove(of_the_value);

@@ -12,16 +12,14 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
     kernel::{Caller, Kernel},
     model::{
-        actor::Actor,
         error::OpError,
         instance::InstanceRef,
-        permission::{Mode, Principal, PrincipalKind},
+        permission::{Mode, PrincipalKind},
     },
     ops::operation::Reply,
 };
@@ -151,21 +149,8 @@ struct Session {
 
 impl Session {
     fn new(kernel: Arc<Kernel>, instance: InstanceRef) -> Self {
-        let principal = Principal::local(PrincipalKind::Human);
-        let run = uuid::Uuid::new_v4().simple().to_string();
-        let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: "cli".into(), run };
-        Self {
-            kernel,
-            instance,
-            caller: Caller {
-                principal,
-                mode: Mode::Edit,
-                actor,
-                existing_only: false,
-                once: None,
-                leaving: CancellationToken::new(),
-            },
-        }
+        let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "cli");
+        Self { kernel, instance, caller }
     }
 
     /// Makes the instance `default` on its first use; no other is made so.

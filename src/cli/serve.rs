@@ -13,7 +13,10 @@ use serde_json::json;
 
 use crate::{
     config::Settings,
-    face::mcp::http::{self, Access, Stop},
+    face::{
+        http::{self, Access, Stop},
+        mcp, rest,
+    },
     kernel::Kernel,
     store::sqlite::{make_folder, new_file},
 };
@@ -55,7 +58,8 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         introduce(output, address, &data_dir, token.as_deref())?;
         let stop = Stop::default();
         let access = Access { token, hosts: hosts(address), environment: "local" };
-        let routes = http::router(kernel, access, &stop);
+        let routes = mcp::http::router(Arc::clone(&kernel), &stop).merge(rest::router(kernel));
+        let routes = http::guarded(routes, access);
         Ok(http::serve(listener, routes, stop, signal).await?)
     });
     runtime.shutdown_timeout(LAST_BATCH);

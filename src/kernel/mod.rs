@@ -8,6 +8,7 @@ mod follow;
 mod handle;
 mod instances;
 mod order;
+pub mod values;
 
 use std::{
     collections::HashMap,
@@ -63,6 +64,15 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The user of this machine through a program, whose connection or command this is.
+    pub fn local(kind: permission::PrincipalKind, mode: Mode, client: &str) -> Self {
+        let principal = Principal::local(kind);
+        let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        let actor = Actor { principal: principal.id.clone(), kind, client, run };
+        Self { principal, mode, actor, existing_only: false, once: None, leaving: CancellationToken::new() }
+    }
+
     /// The kernel itself: upkeep.
     fn system() -> Self {
         Self {

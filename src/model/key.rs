@@ -125,6 +125,29 @@ impl KeyType {
     }
 }
 
+impl KeyType {
+    /// Takes a value as bytes: text where the type is text. Errors: as [`KeyType::decode`], and when it is no UTF-8.
+    pub fn take(self, name: &str, bytes: &[u8]) -> Result<Content, OpError> {
+        if self.is_binary() {
+            check_size(name, bytes.len())?;
+            return Ok(Content::Bytes(bytes.to_vec()));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.decode(name, text.to_owned()),
+            Err(_) => Err(OpError::invalid("value", "the value of this key is text, and this is not UTF-8", "")),
+        }
+    }
+
+    /// The MIME type of a value where the key names none.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Image | Self::File => "application/octet-stream",
+        }
+    }
+}
+
 /// Refuses a value over the limit.
 pub fn check_size(name: &str, bytes: usize) -> Result<(), OpError> {
     if bytes <= limits::VALUE_BYTES {

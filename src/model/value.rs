@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::limits;
+use super::{error::OpError, key::KeyType, limits};
 
 /// What a key holds, decoded: text for `text` and `json`, bytes for `image` and `file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,33 @@ pub struct BlobRef {
     /// Length in the unit of reading: characters of a text, bytes otherwise. Equal to `bytes` for a text
     /// that is all ASCII, whose pieces can then be read without the whole.
     pub length: u64,
+}
+
+/// A large value that came in pieces and is in its file, with what was seen of it on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// SHA-256 of the bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// How many characters it has, if it is text.
+    pub characters: Option<u64>,
+    /// It is text, and JSON.
+    pub is_json: bool,
+}
+
+impl Kept {
+    /// The value of a key of this type. Errors: `invalid_argument` when it cannot be one.
+    pub fn of_type(&self, key_type: KeyType) -> Result<BlobRef, OpError> {
+        let refused = |rule: &str| Err(OpError::invalid("value", rule, ""));
+        let length = match (key_type, self.characters) {
+            (KeyType::Image | KeyType::File, _) => self.bytes,
+            (_, None) => return refused("the value of this key is text, and this is not UTF-8"),
+            (KeyType::Json, Some(_)) if !self.is_json => return refused("the value of a json key is JSON text"),
+            (_, Some(characters)) => characters,
+        };
+        Ok(BlobRef { sha256: self.sha256.clone(), bytes: self.bytes, length })
+    }
 }
 
 /// Where a value is kept. Part of the record's body, last in it.

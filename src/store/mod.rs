@@ -5,14 +5,17 @@
 
 pub mod sqlite;
 
-use std::pin::Pin;
+use std::{
+    io::{Read, Seek},
+    pin::Pin,
+};
 
 use crate::model::{
     actor::Actor,
     error::OpError,
     instance::InstanceId,
     record::Done,
-    value::{BlobRef, Content},
+    value::{BlobRef, Content, Kept},
     view::{Position, ReadView},
 };
 
@@ -30,7 +33,24 @@ pub trait Store: Send + Sync {
     fn watch(&self) -> Result<Box<dyn Watch>, OpError>;
     /// Keeps a large value, durable when this returns.
     fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError>;
+    /// Begins to keep a large value that comes in pieces.
+    fn begin_blob(&self, id: &InstanceId) -> Result<Box<dyn BlobWriter>, OpError>;
+    /// Opens a large value: its bytes stay readable although it is replaced meanwhile.
+    fn open_blob(&self, id: &InstanceId, blob: &BlobRef) -> Result<Box<dyn BlobReader>, OpError>;
 }
+
+/// A large value on its way in. Dropped, it leaves nothing.
+pub trait BlobWriter: Send {
+    /// Takes the next piece.
+    fn write(&mut self, piece: &[u8]) -> Result<(), OpError>;
+    /// Makes it durable.
+    fn finish(self: Box<Self>) -> Result<Kept, OpError>;
+}
+
+/// The bytes of a large value.
+pub trait BlobReader: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> BlobReader for T {}
 
 /// Hints of what other processes have committed: a reason to look at a log, never the truth.
 pub trait Watch: Send {

@@ -46,3 +46,4 @@ mod tidy;
 mod tools;
 mod trace;
 mod undo;
+mod values;

@@ -31,7 +31,7 @@ const PER_URI: Duration = Duration::from_millis(100);
 /// Least time between two notifications of a list for what agents do.
 const PER_LIST: Duration = Duration::from_secs(5);
 /// A client that takes nothing for so long is given up.
-pub(super) const STALLED: Duration = Duration::from_secs(30);
+const STALLED: Duration = Duration::from_secs(30);
 
 /// What a client wants to hear of.
 #[derive(Debug, Clone, Default)]

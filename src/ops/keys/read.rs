@@ -16,7 +16,7 @@ use super::{KeyView, expand, load, meta, readable};
 use crate::ops::{
     bounds::{UNBOUNDED, Whole},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
-    tx::Tx,
+    tx::{Held, Tx},
 };
 
 /// Read a key: its value and its attributes. A long value comes in pieces: continue at next_offset. Templates come
@@ -100,6 +100,11 @@ impl Operation for Read {
         let key = KeyView { value: Some(value), ..KeyView::of(&held) };
         Ok(Step::Done(Piece { key, truncated, next_offset: truncated.then_some(end), length }))
     }
+}
+
+/// A key that the caller may read, with its value as it is stored.
+pub fn stored(tx: &mut Tx<'_>, cx: &Cx, name: &str) -> Result<Held<Key>, OpError> {
+    readable(tx, cx, name)
 }
 
 /// A piece of a value, the length of the whole and where the piece ends, in the unit of the type.

@@ -15,7 +15,7 @@ use crate::model::{
     value::{BlobRef, Content},
 };
 
-use super::{Instance, Reader, Store, Watch};
+use super::{BlobReader, BlobWriter, Instance, Reader, Store, Watch};
 use connection::Durability;
 
 pub(crate) use files::{make_folder, new_file};
@@ -114,6 +114,14 @@ impl Store for SqliteStore {
 
     fn save_blob(&self, id: &InstanceId, content: &Content) -> Result<BlobRef, OpError> {
         blobs::Blobs::of(&self.folder(id)).save(content)
+    }
+
+    fn begin_blob(&self, id: &InstanceId) -> Result<Box<dyn BlobWriter>, OpError> {
+        Ok(Box::new(blobs::Blobs::of(&self.folder(id)).begin()?))
+    }
+
+    fn open_blob(&self, id: &InstanceId, blob: &BlobRef) -> Result<Box<dyn BlobReader>, OpError> {
+        Ok(Box::new(blobs::Blobs::of(&self.folder(id)).open(blob)?))
     }
 }
 

@@ -133,7 +133,8 @@ pub(crate) struct Response {
     /// The status code.
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
@@ -151,6 +152,9 @@ impl Response {
 
     fn read(reader: &mut impl BufRead) -> Self {
         let mut response = Self::read_head(reader);
+        if [204, 304].contains(&response.status) {
+            return response;
+        }
         let body = &mut response.body;
         let read = if response.headers.iter().any(|(name, coding)| name == "transfer-encoding" && coding == "chunked") {
             Chunks { reader, left: 0 }.read_to_end(body)

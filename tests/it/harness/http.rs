@@ -52,6 +52,11 @@ impl Server {
         server
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line of standard output.
     pub(crate) fn next_line(&self) -> String {
         self.lines.recv_timeout(DEADLINE).expect("the server prints a line")

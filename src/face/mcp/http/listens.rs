@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::model::limits;
 
-use super::refuse;
+use crate::face::http::refuse;
 
 /// Lets a subscription in while there is a place for it, which it gives back when its response ends or its client
 /// has gone. rmcp takes none whose header does not name the method.

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::limits;
 
-use super::refuse;
+use crate::face::http::refuse;
 
 const HEADER: &str = "mcp-session-id";
 

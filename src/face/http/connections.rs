@@ -18,7 +18,7 @@ use tokio::{
     time::{Timeout, timeout},
 };
 
-use super::super::push::STALLED;
+use super::STALLED;
 
 /// The listener with both.
 pub(super) struct Connections(pub(super) TcpListener);

@@ -1,5 +1,7 @@
 //! Large values: files named by their SHA-256, written and synced before a record names them.
 
+mod incoming;
+
 use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, Write as _},

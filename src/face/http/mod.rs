@@ -1,0 +1,102 @@
+//! The HTTP shell: who gets in, connections, the end. What is served comes from the faces as routes.
+
+mod connections;
+mod guard;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    http::{Method, StatusCode, header},
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use connections::Connections;
+pub use guard::Access;
+
+/// A client that takes nothing for so long is given up.
+pub(super) const STALLED: Duration = Duration::from_secs(30);
+/// How long streams may stay open after the signal: time for the last answers on them.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+/// How long requests under way may take after that.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+/// The end of a server, in two steps: with one, rmcp cuts off what is being answered because of it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// What waits is to be answered, and subscriptions are to end with their result.
+    pub leaving: CancellationToken,
+    /// Streams are cut.
+    pub(super) cut: CancellationToken,
+}
+
+/// The routes of faces behind our checks: Host and Origin on each, and the token; and `/health` for anyone on this
+/// machine.
+pub fn guarded(routes: Router, access: Access) -> Router {
+    let environment = access.environment;
+    let health = move || async move {
+        Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "environment": environment}))
+    };
+    let access = Arc::new(access);
+    routes
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&access), guard::authenticate))
+        .route("/health", get(health))
+        .layer(cors(Arc::clone(&access)))
+        .layer(middleware::from_fn_with_state(access, guard::check_names))
+}
+
+/// Serves the routes until `signal` resolves; then ends them by `stop`, and gives what is under way a moment.
+///
+/// Errors: the listener's own.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    stop: Stop,
+    signal: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let leaving = stop.leaving.clone();
+    let graceful = async move {
+        signal.await;
+        leaving.cancel();
+    };
+    let pause =
+        |time| async move { tokio::time::timeout(time, std::future::pending::<()>()).await.unwrap_or_default() };
+    // A client that sends its request slowly, or never, does not keep the server.
+    let overdue = async {
+        stop.leaving.cancelled().await;
+        pause(LAST_ANSWERS).await;
+        stop.cut.cancel();
+        pause(LAST_REQUESTS).await;
+    };
+    let serving = axum::serve(Connections(listener), routes).with_graceful_shutdown(graceful);
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = overdue => Ok(()),
+    }
+}
+
+/// Pages of this machine may use the server with the token; others get no further than the Origin check.
+fn cors(access: Arc<Access>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| access.is_own_origin(origin)))
+        .allow_methods([Method::GET, Method::PUT, Method::POST, Method::DELETE])
+        // Not `*`, which browsers do not take to mean Authorization.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            header::HeaderName::from_static("mcp-session-id"),
+            header::WWW_AUTHENTICATE,
+            header::ETAG,
+            header::CONTENT_RANGE,
+        ])
+}
+
+/// A refusal in a sentence.
+pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({"error": why}))).into_response()
+}

@@ -1,0 +1,272 @@
+//! A value as it is: no JSON around it, large ones in pieces through memory, ranges, preconditions.
+
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    ops::RangeInclusive,
+    sync::Arc,
+};
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    kernel::{Caller, Kernel, values::OpenValue},
+    model::{
+        error::{OpError, Reason},
+        instance::InstanceRef,
+        key::KeyType,
+        permission::{Mode, PrincipalKind},
+    },
+    ops::{keys::delete::Delete, operation::Operation as _},
+};
+
+use super::problem::Problem;
+
+/// How much of a value is in memory at once while it goes out.
+const PIECE_BYTES: usize = 256 * 1024;
+
+type At = Path<(String, String)>;
+
+/// Programs that call without MCP are known by their agent header.
+fn caller(headers: &HeaderMap) -> Caller {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
+    let client = agent.split(['/', ' ']).next().unwrap_or_default();
+    Caller::local(PrincipalKind::App, Mode::Edit, client)
+}
+
+/// The value, or the range of it that is asked for.
+pub(super) async fn read(
+    State(kernel): State<Arc<Kernel>>,
+    Path((instance, key)): At,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let value = kernel.open_value(&caller(&headers), &InstanceRef::parse(&instance)?, &key)?;
+    let tag = format!("\"{}\"", value.version);
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
+    }
+    let length = value.bytes;
+    // A range of another state than the one that the client has begun to read is of no use.
+    let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
+    let wanted = headers.get(header::RANGE).filter(|_| same).map_or(Part::Whole, |range| part(range, length));
+    let (status, range) = match wanted {
+        Part::Whole => (StatusCode::OK, None),
+        Part::Range(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
+        Part::Nothing => {
+            let all = [(header::CONTENT_RANGE, told(&format!("bytes */{length}")))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, all).into_response());
+        }
+    };
+    let (start, count) = range.as_ref().map_or((0, length), |range| (*range.start(), range.end() - range.start() + 1));
+    let kind = told(&value.content_type);
+    let mut response = (status, Body::from_stream(pieces(value, start, count)?)).into_response();
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, kind);
+    out.insert(header::CONTENT_LENGTH, HeaderValue::from(count));
+    out.insert(header::ETAG, told(&tag));
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What somebody stored must not run as a page of this server.
+    out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    if let Some(range) = range {
+        let text = format!("bytes {}-{}/{length}", range.start(), range.end());
+        out.insert(header::CONTENT_RANGE, told(&text));
+    }
+    Ok(response)
+}
+
+fn told(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Whether a list of tags names this one.
+fn names(list: &HeaderValue, tag: &str) -> bool {
+    let list = list.to_str().unwrap_or_default();
+    list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+/// What a `Range` header asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    /// Nothing that is served: the whole value answers it.
+    Whole,
+    /// These bytes.
+    Range(RangeInclusive<u64>),
+    /// Bytes beyond the value.
+    Nothing,
+}
+
+fn part(header: &HeaderValue, length: u64) -> Part {
+    let Some((first, last)) = bounds(header) else { return Part::Whole };
+    let last_byte = length.saturating_sub(1);
+    match (first, last) {
+        (None, Some(count)) if count > 0 && length > 0 => Part::Range(length.saturating_sub(count)..=last_byte),
+        (Some(start), end) if start < length => Part::Range(start..=end.unwrap_or(u64::MAX).min(last_byte)),
+        _ => Part::Nothing,
+    }
+}
+
+/// The two numbers of `bytes=a-b`, one of which may be left out.
+fn bounds(header: &HeaderValue) -> Option<(Option<u64>, Option<u64>)> {
+    let (first, last) = header.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    let (first, last) = (number(first.trim())?, number(last.trim())?);
+    let is_sound = match (first, last) {
+        (Some(first), Some(last)) => first <= last,
+        (None, None) => false,
+        _ => true,
+    };
+    is_sound.then_some((first, last))
+}
+
+/// The bytes from `start` on, a piece at a time.
+fn pieces(
+    value: OpenValue,
+    start: u64,
+    count: u64,
+) -> Result<impl futures_util::Stream<Item = std::io::Result<Bytes>>, OpError> {
+    let mut reader = value.reader;
+    reader.seek(SeekFrom::Start(start)).map_err(|error| OpError::Unavailable {
+        reason: Reason::Io,
+        what: format!("cannot read the value: {error}"),
+        remedy: "try again".into(),
+    })?;
+    Ok(stream::unfold((reader, count), |(mut reader, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(left).unwrap_or(PIECE_BYTES))];
+            reader.read_exact(&mut piece).map(|()| (piece, reader))
+        });
+        match read.await.map_err(std::io::Error::other).flatten() {
+            Ok((piece, reader)) => {
+                let left = left - piece.len() as u64;
+                Some((Ok(Bytes::from(piece)), (reader, left)))
+            }
+            // The connection is cut: a client that counts knows that the value is not whole.
+            Err(error) => Some((Err(error), (Box::new(std::io::empty()) as _, 0))),
+        }
+    }))
+}
+
+/// Writes the body as the value of the key.
+pub(super) async fn write(
+    State(kernel): State<Arc<Kernel>>,
+    Path((instance, key)): At,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let mut attributes = Map::from_iter([("key".to_owned(), Value::from(key))]);
+    if let Some(version) = precondition(&headers)? {
+        attributes.insert("if_version".into(), version.into());
+    }
+    if let Some((key_type, content_type)) = kind(&headers) {
+        attributes.insert("type".into(), key_type.name().into());
+        attributes.insert("content_type".into(), content_type.into());
+    }
+    let mut value = kernel.begin_value(&caller(&headers), &InstanceRef::parse(&instance)?)?;
+    let mut body = request.into_body().into_data_stream();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| OpError::invalid("body", format!("it did not arrive whole: {error}"), ""))?;
+        value.push(&piece)?;
+    }
+    let reply = value.finish(attributes).await?;
+    let created = reply.result.get("created").is_some_and(|created| *created == true);
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, tagged(&reply.result), Json(reply.result)).into_response())
+}
+
+/// Removes the key; one that is not there is 404.
+pub(super) async fn delete(
+    State(kernel): State<Arc<Kernel>>,
+    Path((instance, key)): At,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut args = json!({"key": key});
+    if let (Some(version), Value::Object(members)) = (precondition(&headers)?, &mut args) {
+        members.insert("if_version".into(), version.into());
+    }
+    let instance = InstanceRef::parse(&instance)?;
+    let reply = kernel.execute(&caller(&headers), &instance, Delete::NAME, args).await?;
+    if reply.result.get("deleted").is_some_and(|deleted| *deleted == false) {
+        return Err(Problem(OpError::no_key(&key)));
+    }
+    Ok((tagged(&reply.result), Json(reply.result)).into_response())
+}
+
+fn tagged(result: &Value) -> [(HeaderName, HeaderValue); 1] {
+    let version = result.get("version").and_then(Value::as_u64).unwrap_or_default();
+    [(header::ETAG, told(&format!("\"{version}\"")))]
+}
+
+/// `If-Match: "7"` asks for that version, `If-None-Match: *` for no key at all.
+fn precondition(headers: &HeaderMap) -> Result<Option<u64>, OpError> {
+    if let Some(tag) = headers.get(header::IF_MATCH) {
+        let text = tag.to_str().unwrap_or_default();
+        let version = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        return match version.and_then(|version| version.parse().ok()) {
+            Some(version) => Ok(Some(version)),
+            None => Err(OpError::invalid("If-Match", "it is the ETag of an earlier answer, such as \"7\"", text)),
+        };
+    }
+    Ok(headers.get(header::IF_NONE_MATCH).filter(|value| value.as_bytes() == b"*").map(|_| 0))
+}
+
+/// The type of the key that a body of this content type makes; nothing where the client did not say.
+fn kind(headers: &HeaderMap) -> Option<(KeyType, String)> {
+    let given = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let main = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let key_type = match main.as_str() {
+        // What command-line clients send when nobody told them.
+        "" | "application/x-www-form-urlencoded" => return None,
+        "application/json" => KeyType::Json,
+        main if main.ends_with("+json") => KeyType::Json,
+        main if main.starts_with("text/") => KeyType::Text,
+        main if main.starts_with("image/") => KeyType::Image,
+        _ => KeyType::File,
+    };
+    Some((key_type, given.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_to_the_value() {
+        let part = |text: &str| part(&HeaderValue::from_str(text).unwrap(), 10);
+        assert_eq!(part("bytes=2-5"), Part::Range(2..=5));
+        assert_eq!(part("bytes=2-"), Part::Range(2..=9));
+        assert_eq!(part("bytes=-3"), Part::Range(7..=9));
+        assert_eq!(part("bytes=-30"), Part::Range(0..=9));
+        assert_eq!(part("bytes=9-99"), Part::Range(9..=9));
+        assert_eq!(part("bytes=10-"), Part::Nothing);
+        assert_eq!(part("bytes=-0"), Part::Nothing);
+        for other in ["bytes=5-2", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", "bytes=-"] {
+            assert_eq!(part(other), Part::Whole, "{other}");
+        }
+    }
+
+    #[test]
+    fn content_types_become_key_types() {
+        let kind = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))]);
+            kind(&headers).map(|(key_type, _)| key_type)
+        };
+        assert_eq!(kind("application/json; charset=utf-8"), Some(KeyType::Json));
+        assert_eq!(kind("application/ld+json"), Some(KeyType::Json));
+        assert_eq!(kind("text/markdown"), Some(KeyType::Text));
+        assert_eq!(kind("image/png"), Some(KeyType::Image));
+        assert_eq!(kind("application/pdf"), Some(KeyType::File));
+        assert_eq!(kind("application/x-www-form-urlencoded"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Values as streams: written and read a piece at a time, so that a large one is never whole in memory.
+
+use std::{io::Cursor, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    model::{
+        error::OpError,
+        instance::InstanceRef,
+        key, limits,
+        permission::{self, Action},
+        value::{Content, Stored},
+    },
+    ops::{
+        self,
+        keys::{
+            read,
+            write::{RawWrite, Source, Write},
+        },
+        operation::{Operation as _, Reply, Wait, parse},
+    },
+    store::{BlobReader, BlobWriter},
+};
+
+use super::{Caller, Kernel, handle::Handle, order::Order, stopped};
+
+/// A value as it was when it was opened, whatever is written meanwhile.
+pub struct OpenValue {
+    /// The version of its key.
+    pub version: u64,
+    /// Its MIME type.
+    pub content_type: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its bytes.
+    pub reader: Box<dyn BlobReader>,
+}
+
+/// A value on its way in.
+pub struct Incoming {
+    handle: Arc<Handle>,
+    caller: Caller,
+    bytes: usize,
+    /// The value, while it is small.
+    small: Vec<u8>,
+    /// Where it goes when it is large.
+    large: Option<Box<dyn BlobWriter>>,
+}
+
+impl Kernel {
+    /// Opens the stored value of a key: templates as they are written. Errors: as reading the key.
+    pub fn open_value(&self, caller: &Caller, instance: &InstanceRef, name: &str) -> Result<OpenValue, OpError> {
+        let handle = self.target(caller, instance, entry::<read::Read>()?)?;
+        let held = handle.read(caller, Wait::default(), |tx, cx| read::stored(tx, cx, name))?;
+        let key = held.content;
+        let content_type = key.content_type.clone().unwrap_or_else(|| key.key_type.content_type().to_owned());
+        let (bytes, reader): (u64, Box<dyn BlobReader>) = match &key.value {
+            Stored::Blob(blob) => (blob.bytes, handle.store.open_blob(&handle.id, blob)?),
+            Stored::Inline(text) => {
+                let bytes = match key.key_type.decode(name, text.clone())? {
+                    Content::Text(text) => text.into_bytes(),
+                    Content::Bytes(bytes) => bytes,
+                };
+                (bytes.len() as u64, Box::new(Cursor::new(bytes)))
+            }
+            Stored::Gone => return Err(OpError::no_key(name)),
+        };
+        Ok(OpenValue { version: held.record.version, content_type, bytes, reader })
+    }
+
+    /// Begins to take a value in. Errors: the caller may write nothing; no such instance.
+    pub fn begin_value(&self, caller: &Caller, instance: &InstanceRef) -> Result<Incoming, OpError> {
+        let entry = entry::<Write>()?;
+        if !entry.allowed(caller.mode) {
+            return Err(permission::refuse_operation(caller.mode, Action::Write, entry.name));
+        }
+        let handle = self.target(caller, instance, entry)?;
+        Ok(Incoming { handle, caller: caller.clone(), bytes: 0, small: Vec::new(), large: None })
+    }
+}
+
+fn entry<O: ops::operation::Operation>() -> Result<&'static ops::operation::Entry, OpError> {
+    ops::find(O::NAME).ok_or_else(stopped)
+}
+
+impl Incoming {
+    /// Takes the next piece. Errors: `too_large`, and what the disk says; nothing is left of the value then.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), OpError> {
+        self.bytes += piece.len();
+        key::check_size("that is being written", self.bytes)?;
+        if let Some(large) = &mut self.large {
+            return large.write(piece);
+        }
+        self.small.extend_from_slice(piece);
+        if self.small.len() > limits::INLINE_BYTES {
+            let mut large = self.handle.store.begin_blob(&self.handle.id)?;
+            large.write(&std::mem::take(&mut self.small))?;
+            self.large = Some(large);
+        }
+        Ok(())
+    }
+
+    /// Writes the key: `attributes` are the arguments of `write_key` but for the value. Errors: as `write_key`.
+    pub async fn finish(self, mut attributes: Map<String, Value>) -> Result<Reply, OpError> {
+        attributes.insert("value".into(), "".into());
+        let write: Write = parse(Value::Object(attributes))?;
+        let source = match self.large {
+            None => Source::Bytes(self.small),
+            Some(large) => {
+                let kept = tokio::task::spawn_blocking(move || large.finish()).await.map_err(|_| stopped())?;
+                Source::Kept(kept?)
+            }
+        };
+        let call = Arc::new(RawWrite { write, source });
+        let bytes = self.bytes.min(limits::INLINE_BYTES);
+        self.handle.write(Order { bytes, ..Order::new(Write::NAME, call, self.caller) }).await
+    }
+}
