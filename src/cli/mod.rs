@@ -79,7 +79,7 @@ enum Command {
     Prompt(views::PromptArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
-    /// Measure this machine: start, writes, calls, scale
+    /// Measure this machine: start, writes, calls, scale, lists, push
     Bench(bench::BenchArgs),
 }
 

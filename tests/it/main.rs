@@ -8,6 +8,7 @@
 )]
 
 mod batch;
+mod bench;
 mod cli;
 mod cli_exit;
 mod clients;

@@ -75,7 +75,7 @@ impl Starts {
     fn add(&mut self, store: &Scratch) -> anyhow::Result<()> {
         let mut server = Server::mindcache(store, &[])?;
         self.initialize.push(millis(server.initialize()?));
-        self.tools_list.push(millis(server.list_tools()?));
+        self.tools_list.push(millis(server.list_tools()?.since_start));
         self.cpu.push(CpuTime::when_quiet(server.pid()).map(|cpu| millis(cpu.total())));
         self.pss.push(pss_mib(server.pid()));
         self.exit.push(millis(server.close()?));

@@ -1,11 +1,13 @@
 //! Calls with a fixed number of them in flight, and what they took.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
-use super::client::{Call, Server};
+use super::client::{Call, Connection, HttpServer, Server};
 use super::figures::{median, micros, number, per_second, percentile, ratio};
 use super::usage::CpuTime;
 
@@ -56,7 +58,7 @@ pub(super) fn fly(
     server: &mut Server,
     in_flight: usize,
     limit: Limit,
-    make: &mut dyn FnMut(u64) -> Call,
+    make: &dyn Fn(u64) -> Call,
 ) -> anyhow::Result<Flight> {
     let pid = server.pid();
     let before = CpuTime::when_quiet(pid);
@@ -88,6 +90,58 @@ pub(super) fn fly(
     flight.calls = number_of(&sent);
     let after = CpuTime::when_quiet(pid);
     flight.cpu = before.zip(after).map(|(before, after)| after.since(&before));
+    Ok(flight)
+}
+
+/// The same over HTTP: a connection for each call in flight, and a thread for each connection, as
+/// so many clients would be.
+pub(super) fn fly_http(
+    server: &HttpServer,
+    connections: &mut [Connection],
+    limit: Limit,
+    make: &(dyn Fn(u64) -> Call + Sync),
+) -> anyhow::Result<Flight> {
+    let before = CpuTime::when_quiet(server.pid());
+    let turn = AtomicU64::new(0);
+    let begun = Instant::now();
+    let flown = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for connection in connections {
+            threads.push(scope.spawn(|| by_turns(connection, limit, begun, &turn, make)));
+        }
+        let joined = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client's thread died"))?);
+        joined.collect::<anyhow::Result<Vec<Flight>>>()
+    })?;
+    let mut flight = Flight::default();
+    for part in flown {
+        flight.round_trips.extend(part.round_trips);
+        flight.calls += part.calls;
+        flight.elapsed = flight.elapsed.max(part.elapsed);
+    }
+    let after = CpuTime::when_quiet(server.pid());
+    flight.cpu = before.zip(after).map(|(before, after)| after.since(&before));
+    Ok(flight)
+}
+
+/// Takes the next turn again and again.
+fn by_turns(
+    connection: &mut Connection,
+    limit: Limit,
+    begun: Instant,
+    turn: &AtomicU64,
+    make: &(dyn Fn(u64) -> Call + Sync),
+) -> anyhow::Result<Flight> {
+    let mut flight = Flight::default();
+    while begun.elapsed() < limit.span {
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        if turn >= limit.calls {
+            break;
+        }
+        let trip = connection.call(&make(turn))?;
+        flight.round_trips.push(micros(trip.took()));
+        flight.elapsed = trip.arrived.duration_since(begun);
+        flight.calls += 1;
+    }
     Ok(flight)
 }
 

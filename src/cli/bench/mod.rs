@@ -1,7 +1,7 @@
 //! `mindcache bench`: what mindcache promises in figures, measured as a client meets it.
 //!
 //! Each bench starts this same binary as a server on a fresh data folder and speaks to it over
-//! its pipes; what it compares with is measured in the same run, in turn with it. Figures are
+//! its pipes or HTTP; what it compares with is measured in the same run, in turn with it. Figures are
 //! printed and never asserted: believe ratios and CPU time, a wall time only on a quiet machine.
 
 mod calls;
@@ -10,11 +10,12 @@ mod cold;
 mod echo;
 mod figures;
 mod flight;
+mod lists;
+mod push;
 mod report;
 mod scale;
 mod scratch;
 mod usage;
-mod watchdog;
 mod workload;
 mod write;
 
@@ -24,9 +25,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 
+use echo::Transport;
 use report::Report;
 
-/// Measure cold start, durable writes, calls and growth on this machine
+/// Measure cold start, durable writes, calls, growth, lists and push on this machine
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// What to measure; all in a row without it.
@@ -55,16 +57,23 @@ enum Which {
         #[arg(value_parser = clap::value_parser!(u64).range(..=1_000))]
         commit_delay_ms: u64,
     },
-    /// CPU and time of a read and a write, beside an echo tool on the same MCP library
+    /// CPU and time of a read and a write over stdio and HTTP, beside an echo tool on the same MCP library
     Calls,
     /// List page, read, write and tag page with 1,000 and 100,000 keys
     Scale,
+    /// Time and size of tools/list with 10 and 500 keys
+    Lists,
+    /// From a write's reply to the notification of a subscribed client, and what listening costs
+    Push,
     /// The echo tool that `calls` measures beside
     #[command(hide = true)]
     EchoServer {
         /// Use the library's pipe transport instead of its plain `stdio()`
         #[arg(long)]
         pipes: bool,
+        /// Serve over HTTP on a free port, which is printed
+        #[arg(long, conflicts_with = "pipes")]
+        http: bool,
     },
 }
 
@@ -82,16 +91,18 @@ impl Plan {
 }
 
 impl Which {
-    /// `None` for the echo server, which measures nothing.
-    fn measure(&self, plan: &Plan) -> anyhow::Result<Option<Report>> {
+    /// Nothing for the echo server, which measures nothing.
+    fn measure(&self, plan: &Plan) -> anyhow::Result<Vec<Report>> {
+        let one = |report| vec![report];
         match self {
-            Self::Cold => cold::run(plan),
-            Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms),
+            Self::Cold => cold::run(plan).map(one),
+            Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms).map(one),
             Self::Calls => calls::run(plan),
-            Self::Scale => scale::run(plan),
-            Self::EchoServer { pipes } => return echo::run(*pipes).map(|()| None),
+            Self::Scale => scale::run(plan).map(one),
+            Self::Lists => lists::run(plan).map(one),
+            Self::Push => push::run(plan),
+            Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
         }
-        .map(Some)
     }
 
     fn name(&self) -> &'static str {
@@ -100,6 +111,8 @@ impl Which {
             Self::Write { .. } => "write",
             Self::Calls => "calls",
             Self::Scale => "scale",
+            Self::Lists => "lists",
+            Self::Push => "push",
             Self::EchoServer { .. } => "echo-server",
         }
     }
@@ -108,18 +121,22 @@ impl Which {
 /// Runs one bench or all and prints what it found. Must be called outside an async runtime:
 /// the clients block, and the echo server builds a runtime of its own.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
-    let all = [Which::Cold, Which::Write { commit_delay_ms: 0 }, Which::Calls, Which::Scale];
+    let all = [Which::Cold, Which::Write { commit_delay_ms: 0 }, Which::Calls, Which::Scale, Which::Lists, Which::Push];
     let chosen = args.which.as_ref().map_or(&all[..], std::slice::from_ref);
     let plan = Plan { quick: args.quick, dir: args.dir.unwrap_or_else(std::env::temp_dir) };
     let mut found = Map::new();
     for which in chosen {
-        let report = which.measure(&plan).with_context(|| format!("bench {}", which.name()))?;
-        let Some(report) = report else { return Ok(()) };
-        if args.json {
-            found.insert(report.name.to_owned(), report.to_json());
-        } else {
-            // Each table as soon as it is known: all of them take minutes.
-            report.write_table(&mut io::stdout().lock())?;
+        let reports = which.measure(&plan).with_context(|| format!("bench {}", which.name()))?;
+        if reports.is_empty() {
+            return Ok(());
+        }
+        for report in reports {
+            if args.json {
+                found.insert(report.name.to_owned(), report.to_json());
+            } else {
+                // Each table as soon as it is known: all of them take minutes.
+                report.write_table(&mut io::stdout().lock())?;
+            }
         }
     }
     if args.json {
@@ -157,7 +174,14 @@ mod tests {
 
     #[test]
     fn the_echo_server_is_there_and_not_shown() {
-        assert!(matches!(parsed(&["echo-server", "--pipes"]).which, Some(Which::EchoServer { pipes: true })));
+        assert!(matches!(
+            parsed(&["echo-server", "--pipes"]).which,
+            Some(Which::EchoServer { pipes: true, http: false })
+        ));
+        assert!(matches!(
+            parsed(&["echo-server", "--http"]).which,
+            Some(Which::EchoServer { pipes: false, http: true })
+        ));
         let help = <Line as clap::CommandFactory>::command().render_long_help().to_string();
         assert!(help.contains("scale") && !help.contains("echo-server"), "{help}");
     }

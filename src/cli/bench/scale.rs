@@ -113,7 +113,7 @@ impl Stand {
             Kind::Read => read(turn, self.keys),
             Kind::Write => write(turn, self.keys),
         };
-        let took = micros(self.server.call(&call)?);
+        let took = micros(self.server.call(&call)?.took());
         let expected = match kind {
             Kind::List => PAGE.min(self.keys),
             Kind::TagPage => self.tag_page,
@@ -136,5 +136,5 @@ fn list(arguments: &Value, cursor: Option<&str>) -> Call {
     if let (Some(cursor), Some(arguments)) = (cursor, arguments.as_object_mut()) {
         arguments.insert("cursor".to_owned(), json!(cursor));
     }
-    Call { name: List::NAME, arguments }
+    Call { name: List::NAME.into(), arguments }
 }

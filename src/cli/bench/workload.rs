@@ -42,12 +42,28 @@ pub(super) fn scattered(turn: u64, keys: u64) -> u64 {
 /// A write of an existing key.
 pub(super) fn write(turn: u64, keys: u64) -> Call {
     let arguments = json!({"key": key(scattered(turn, keys)), "value": value(turn)});
-    Call { name: Write::NAME, arguments }
+    Call { name: Write::NAME.into(), arguments }
 }
 
 /// A read of an existing key.
 pub(super) fn read(turn: u64, keys: u64) -> Call {
-    Call { name: Read::NAME, arguments: json!({"key": key(scattered(turn, keys))}) }
+    Call { name: Read::NAME.into(), arguments: json!({"key": key(scattered(turn, keys))}) }
+}
+
+/// The same write by the key's own tool.
+pub(super) fn write_own(turn: u64, keys: u64) -> Call {
+    let name = format!("write_{}", key(scattered(turn, keys)));
+    Call { name: name.into(), arguments: json!({"value": value(turn)}) }
+}
+
+/// The same read by the key's own tool.
+pub(super) fn read_own(turn: u64, keys: u64) -> Call {
+    Call { name: format!("read_{}", key(scattered(turn, keys))).into(), arguments: json!({}) }
+}
+
+/// The address of a key, for those who subscribe to it.
+pub(super) fn uri(number: u64) -> String {
+    format!("mindcache://default/{}", key(number))
 }
 
 /// A fresh data folder under `parent` with so many keys, written by a server that has ended since.
@@ -107,7 +123,7 @@ fn send_all(requests: &mut Requests, keys: u64, granted: &Receiver<()>) -> anyho
         {
             arguments.insert("tags".to_owned(), json!([TAG]));
         }
-        requests.put("tools/call", &Call { name: Write::NAME, arguments })?;
+        requests.put("tools/call", &Call { name: Write::NAME.into(), arguments })?;
         if requests.waiting() >= TOGETHER {
             requests.flush()?;
         }

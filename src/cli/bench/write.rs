@@ -120,7 +120,7 @@ fn callers_write(setting: &Setting<'_>, callers: usize) -> anyhow::Result<Sample
         server.call(&write(turn, keys))?;
     }
     let limit = Limit { calls: u64::MAX, span: setting.span };
-    let flight = fly(&mut server, callers, limit, &mut |turn| write(WARM_UP + turn, keys))
+    let flight = fly(&mut server, callers, limit, &|turn| write(WARM_UP + turn, keys))
         .with_context(|| format!("{callers} callers"))?;
     server.close()?;
     let commits = commits_of(flight.calls, fs::read(&stats).ok().as_deref());

@@ -1,0 +1,59 @@
+//! The benches run and say what they found; how fast anything is, no test asserts.
+
+use serde_json::Value;
+
+use crate::harness::{Env, mcp::members};
+
+/// What a quick run prints, a report for each table.
+fn quick(bench: &str) -> Value {
+    let env = Env::new();
+    let folder = env.path("bench");
+    let folder = folder.to_str().unwrap();
+    let found = env.cli(&["bench", bench, "--quick", "--json", "--dir", folder]).json();
+    let left = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(left, 0, "bench {bench} leaves nothing behind");
+    found
+}
+
+/// Every row of a report has these figures; those of CPU time are known on Linux alone.
+fn rows<'a>(found: &'a Value, report: &str, figures: &[&str]) -> &'a [Value] {
+    let report = &found[report];
+    assert!(report["about"].is_string() && report["ratios"].is_object(), "{report}");
+    let rows = report["rows"].as_array().unwrap();
+    for row in rows {
+        assert!(row["what"].is_string(), "{row}");
+        for figure in figures.iter().filter(|figure| cfg!(target_os = "linux") || !figure.contains("cpu")) {
+            assert!(row[figure].is_number(), "{figure} in {row}");
+        }
+    }
+    rows
+}
+
+#[test]
+fn calls_are_measured_over_pipes_and_http_beside_an_echo() {
+    let found = quick("calls");
+    assert_eq!(members(&found), ["calls", "calls_http"]);
+    let figures = ["calls_per_s", "p50_us", "p99_us", "cpu_us_per_call"];
+    assert_eq!(rows(&found, "calls", &figures).len(), 20);
+    assert_eq!(rows(&found, "calls_http", &figures).len(), 10);
+    for (report, ratio) in [("calls", "read64_pipe_rate"), ("calls", "read_own_rate"), ("calls_http", "read64_rate")] {
+        assert!(found[report]["ratios"][ratio].is_number(), "{ratio} in {found}");
+    }
+}
+
+#[test]
+fn the_list_of_tools_is_timed_and_weighed() {
+    let found = quick("lists");
+    assert_eq!(rows(&found, "lists", &["p50_us", "p99_us", "tools", "kib"]).len(), 2);
+    assert!(found["lists"]["ratios"]["growth"].is_number(), "{found}");
+}
+
+#[test]
+fn push_is_measured_as_latency_burst_and_idle_cost() {
+    let found = quick("push");
+    assert_eq!(members(&found), ["push", "push_burst", "push_idle"]);
+    assert_eq!(rows(&found, "push", &["p50_ms", "p99_ms", "max_ms"]).len(), 5);
+    let bursts = rows(&found, "push_burst", &["writes", "writes_ms", "notifications", "after_the_last"]);
+    assert_eq!(bursts.len(), 2);
+    assert_eq!(rows(&found, "push_idle", &["cpu_ms", "percent_of_a_core"]).len(), 3);
+}
