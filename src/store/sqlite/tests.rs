@@ -73,6 +73,18 @@ fn every_query_is_a_search_of_an_index_and_sorts_nothing() {
 }
 
 #[test]
+fn a_query_is_prepared_once_whatever_is_bound() {
+    let (_folder, connection) = open_image();
+    let none: Option<&str> = None;
+    let mut statement = connection.prepare(&view::index_records_sql(&IdRange::all())).unwrap();
+    for limit in [1, 100, 100, 0] {
+        let mut rows = statement.query((&"key", &"", &none, &limit, &"name", &b"a".as_slice())).unwrap();
+        assert!(rows.next().unwrap().is_none());
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
+
+#[test]
 fn the_same_large_value_is_kept_once_and_read_in_pieces() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("blobs")).unwrap();
