@@ -156,7 +156,7 @@ impl Session {
     /// Makes the instance `default` on its first use; no other is made so.
     async fn begin(&self) -> Result<(), OpError> {
         if self.instance == InstanceRef::Name("default".into()) {
-            let (_, created) = self.kernel.resolve_or_create(&self.caller, &self.instance).await?;
+            let (_, created) = self.kernel.locate_or_create(&self.caller, &self.instance).await?;
             if created {
                 tracing::info!("made the instance \"default\"");
             }

@@ -20,32 +20,45 @@ use crate::{
 
 use super::{Caller, Kernel, order::Order, stopped};
 
+/// An instance as the catalog has it.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its name now; the id itself for the catalog.
+    pub name: String,
+}
+
 impl Kernel {
     /// The id of an instance. Errors: `not_found` for a name that the catalog does not have.
     pub fn resolve(&self, instance: &InstanceRef) -> Result<InstanceId, OpError> {
         match instance {
             InstanceRef::Id(id) => Ok(id.clone()),
+            InstanceRef::Name(_) => Ok(self.locate(instance)?.id),
+        }
+    }
+
+    /// Id and name of an instance in one look at the catalog: over HTTP each request needs both. Errors: `not_found`
+    /// for what the catalog does not have.
+    pub fn locate(&self, instance: &InstanceRef) -> Result<Located, OpError> {
+        match instance {
+            InstanceRef::Id(id) => Ok(Located { id: id.clone(), name: self.instance_name(id)? }),
             InstanceRef::Name(name) => self.find_instance(name)?.ok_or_else(|| instances::not_found(name)),
         }
     }
 
-    /// The id of an instance, which is made if it has a name that nobody uses yet. The second is whether it was
-    /// made now.
-    pub async fn resolve_or_create(
-        &self,
-        caller: &Caller,
-        instance: &InstanceRef,
-    ) -> Result<(InstanceId, bool), OpError> {
-        let InstanceRef::Name(name) = instance else { return Ok((self.resolve(instance)?, false)) };
-        if let Some(id) = self.find_instance(name)? {
-            return Ok((id, false));
+    /// The same, but an instance with a name that nobody uses yet is made. The second is whether it was made now.
+    pub async fn locate_or_create(&self, caller: &Caller, instance: &InstanceRef) -> Result<(Located, bool), OpError> {
+        let InstanceRef::Name(name) = instance else { return Ok((self.locate(instance)?, false)) };
+        if let Some(found) = self.find_instance(name)? {
+            return Ok((found, false));
         }
         let entry = crate::ops::find(Create::NAME).ok_or_else(stopped)?;
         let create: Create = crate::ops::operation::parse(serde_json::json!({ "name": name }))?;
         match self.create_instance(caller, entry, Box::new(create)).await {
-            Ok(_) => Ok((self.resolve(instance)?, true)),
+            Ok(_) => Ok((self.locate(instance)?, true)),
             // Another process was first.
-            Err(OpError::AlreadyExists { .. }) => Ok((self.resolve(instance)?, false)),
+            Err(OpError::AlreadyExists { .. }) => Ok((self.locate(instance)?, false)),
             Err(error) => Err(error),
         }
     }
@@ -81,8 +94,7 @@ impl Kernel {
         catalog.view(|view, _| view.record(Instance::KIND, id.as_str()).map(|record| record.is_some()))?
     }
 
-    /// The name of an instance; the id itself for the catalog.
-    pub fn instance_name(&self, id: &InstanceId) -> Result<String, OpError> {
+    fn instance_name(&self, id: &InstanceId) -> Result<String, OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
         let record = catalog.view(|view, _| view.record(Instance::KIND, id.as_str()))??;
         let name = record.and_then(|record| serde_json::from_str::<Instance>(&record.body).ok());
@@ -93,14 +105,14 @@ impl Kernel {
         }
     }
 
-    fn find_instance(&self, name: &str) -> Result<Option<InstanceId>, OpError> {
+    fn find_instance(&self, name: &str) -> Result<Option<Located>, OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
         catalog.read(&Caller::system(), Wait::default(), |tx, _| {
-            let found = instances::find(tx, name)?;
-            found.map(|held| InstanceRef::parse(&held.record.id)).transpose().map(|reference| match reference {
-                Some(InstanceRef::Id(id)) => Some(id),
-                _ => None,
-            })
+            let Some(found) = instances::find(tx, name)? else { return Ok(None) };
+            match InstanceRef::parse(&found.record.id)? {
+                InstanceRef::Id(id) => Ok(Some(Located { id, name: found.content.name })),
+                InstanceRef::Name(_) => Ok(None),
+            }
         })
     }
 }

@@ -44,6 +44,7 @@ use crate::{
 
 use clock::Clock;
 use handle::{Handle, Look};
+pub use instances::Located;
 use order::Order;
 
 /// Who calls, and how much they may do.

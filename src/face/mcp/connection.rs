@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    kernel::{Caller, Kernel},
+    kernel::{Caller, Kernel, Located},
     model::{
         actor::Actor,
         error::OpError,
@@ -101,12 +101,11 @@ impl Server {
 
     async fn bind(&self, mount: &Mount, caller: &Caller) -> Result<Bound, OpError> {
         let wanted = &mount.instance;
-        let (id, created) = if *wanted == self.mount.instance {
-            self.kernel.resolve_or_create(caller, wanted).await?
+        let (Located { id, name }, created) = if *wanted == self.mount.instance {
+            self.kernel.locate_or_create(caller, wanted).await?
         } else {
-            (self.kernel.resolve(wanted)?, false)
+            (self.kernel.locate(wanted)?, false)
         };
-        let name = self.kernel.instance_name(&id)?;
         if created {
             tracing::warn!("made the instance \"{name}\", which did not exist");
         }

@@ -56,9 +56,9 @@ impl World {
         let store = SqliteStore::new(folder.path().into(), DurabilitySetting::Normal, 0).unwrap();
         let kernel = Kernel::new(Arc::new(store), Arc::clone(&clock) as Arc<dyn Clock>);
         let name = InstanceRef::Name("default".into());
-        let (id, created) = kernel.resolve_or_create(&caller("test", Mode::Edit), &name).await.unwrap();
+        let (found, created) = kernel.locate_or_create(&caller("test", Mode::Edit), &name).await.unwrap();
         assert!(created);
-        Self { folder, clock, kernel, instance: InstanceRef::Id(id) }
+        Self { folder, clock, kernel, instance: InstanceRef::Id(found.id) }
     }
 
     fn at(&self, ms: i64) {
