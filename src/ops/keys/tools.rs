@@ -22,12 +22,32 @@ use crate::ops::{
 /// Keys looked at for a list, at most, when few of them may be used.
 const LOOKED_AT: usize = 1000;
 
+/// A key, and whether the caller may read and write it.
+type Usable = (Held<Key>, bool, bool);
+
 /// The key tools of a caller, beside the static ones of all modes.
 pub fn list(tx: &mut Tx<'_>, cx: &Cx, static_tools: &[&str], budget: Budget) -> Result<Listed, OpError> {
-    let (mut held, mut writable, mut readable) = (Vec::new(), 0, 0);
     let slots = budget.slots();
-    for name in tx.ordered::<Key>(TOOL_RANK, LOOKED_AT)? {
-        if writable >= slots && readable >= slots {
+    // As a rule the first keys may all be used, and what is behind them need not be looked at.
+    let held = match usable(tx, cx, slots, slots)? {
+        Some(held) => held,
+        None => usable(tx, cx, slots, LOOKED_AT)?.unwrap_or_default(),
+    };
+    let candidates: Vec<Candidate<'_>> =
+        held.iter().map(|(found, reads, writes)| candidate(found, *reads, *writes)).collect();
+    let frame = Frame { static_tools, budget, beyond: 0 };
+    key_tools::list(&candidates, &frame, |at, limit| names(tx, cx, at, limit))
+}
+
+/// The keys for so many slots among the first so many; `None` if those behind are needed too and may be looked at.
+fn usable(tx: &mut Tx<'_>, cx: &Cx, slots: usize, looked_at: usize) -> Result<Option<Vec<Usable>>, OpError> {
+    let names = tx.ordered::<Key>(TOOL_RANK, looked_at)?;
+    let are_all = names.len() < looked_at || looked_at >= LOOKED_AT;
+    let (mut held, mut writable, mut readable) = (Vec::new(), 0, 0);
+    let are_enough =
+        |writable: usize, readable: usize| readable >= slots && (writable >= slots || cx.mode == Mode::Read);
+    for name in names {
+        if are_enough(writable, readable) {
             break;
         }
         let Some(found) = tx.get::<Key>(&name)? else { continue };
@@ -38,10 +58,7 @@ pub fn list(tx: &mut Tx<'_>, cx: &Cx, static_tools: &[&str], budget: Budget) -> 
             held.push((found, reads, writes));
         }
     }
-    let candidates: Vec<Candidate<'_>> =
-        held.iter().map(|(found, reads, writes)| candidate(found, *reads, *writes)).collect();
-    let frame = Frame { static_tools, budget, beyond: 0 };
-    key_tools::list(&candidates, &frame, |at, limit| names(tx, cx, at, limit))
+    Ok((are_all || are_enough(writable, readable)).then_some(held))
 }
 
 /// The key that a tool's name stands for.
