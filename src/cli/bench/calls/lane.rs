@@ -12,7 +12,6 @@ use crate::cli::bench::flight::{Flight, Limit, fly, fly_http};
 use crate::cli::bench::workload::{read, read_own, value, write, write_own};
 
 pub(super) const IN_FLIGHT: [usize; 2] = [1, 64];
-const WARM_UP: Limit = Limit { calls: 64, span: Duration::from_secs(5) };
 
 /// A running server as its clients reach it.
 pub(super) enum Target {
@@ -98,12 +97,13 @@ pub(super) fn fly_all(lanes: &mut [Lane], targets: &mut [Target], plan: &Plan) -
 
 impl Lane {
     fn fly(&mut self, target: &mut Target, round: u64, plan: &Plan) -> anyhow::Result<()> {
-        let calls = match (plan.quick, self.in_flight) {
-            (true, _) => 100,
-            (false, 1) => 1_000,
-            (false, _) => 4_000,
+        let (warm_up, calls) = match (plan.quick, self.in_flight) {
+            (true, _) => (4, 40),
+            (false, 1) => (64, 1_000),
+            (false, _) => (64, 4_000),
         };
-        let limit = if round == 0 { WARM_UP } else { Limit { calls, span: Duration::from_secs(2) } };
+        let span = Duration::from_secs(2);
+        let limit = Limit { calls: if round == 0 { warm_up } else { calls }, span };
         let (kind, keys) = (self.kind, self.keys);
         let make = |turn| kind.call(round * calls + turn, keys);
         let flight = match target {

@@ -21,7 +21,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "after_the_last", heading: "after the last reply", decimals: 0 },
 ];
 /// When nothing is heard for so long, all has been told.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// What was heard of one burst.
 struct Burst {
