@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod history;
+mod instances;
 mod keys;
 mod mcp;
 mod output;
@@ -21,7 +22,10 @@ use crate::{
         instance::InstanceRef,
         permission::{Mode, PrincipalKind},
     },
-    ops::operation::Reply,
+    ops::{
+        self,
+        operation::{Reply, Target},
+    },
 };
 
 use output::{Failure, Output};
@@ -77,6 +81,8 @@ enum Command {
     Tools(views::ToolsArgs),
     /// Show the system prompt
     Prompt(views::PromptArgs),
+    /// Make, list, copy, compare, restore and delete whole instances
+    Instance(instances::InstanceArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
     /// Measure this machine: start, writes, calls, scale, lists, push
@@ -132,6 +138,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Undo => history::undo(&session, output).await,
             Command::Tools(args) => views::tools(args, &session, output).await,
             Command::Prompt(args) => views::prompt(args, &session, output).await,
+            Command::Instance(args) => instances::run(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
         }
@@ -166,7 +173,10 @@ impl Session {
 
     /// Does an operation.
     async fn execute(&self, operation: &str, args: Value) -> Result<Reply, OpError> {
-        self.begin().await?;
+        // What is done in the catalog needs no instance: a deleted `default` must not be replaced while it is undeleted.
+        if ops::find(operation).is_none_or(|entry| entry.meta.target == Target::Instance) {
+            self.begin().await?;
+        }
         self.kernel.execute(&self.caller, &self.instance, operation, args).await
     }
 }

@@ -102,7 +102,7 @@ impl Handle {
     ) -> Result<T, OpError> {
         self.view(|view, position| {
             if position.access == Access::Deleted {
-                return Err(instances::not_found(self.id.as_str()));
+                return Err(instances::deleted(self.id.as_str()));
             }
             let cx = self.context(caller, position, wait, None);
             read(&mut Tx::new(view, position.head, &cx, &[]), &cx)

@@ -38,7 +38,7 @@ impl Order {
                 remedy: "Work in a clone of it (instance_clone), or make it writable with instance_set_read_only"
                     .into(),
             }),
-            Access::Deleted => Err(instances::not_found(id.as_str())),
+            Access::Deleted => Err(instances::deleted(id.as_str())),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{error::OpError, limits};
+use super::{error::OpError, limits, view::Access};
 
 /// The id of an instance: a UUID, or `_catalog`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,6 +92,25 @@ pub struct Instance {
     /// Nothing may be written to it.
     #[serde(default)]
     pub read_only: bool,
+    /// When it was deleted, in milliseconds since 1970. It is kept for [`limits::GRACE_MS`], and its name is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<i64>,
+}
+
+impl Instance {
+    /// What may be done with it: what the instance itself must say too.
+    pub fn access(&self) -> Access {
+        match self {
+            Self { deleted_at: Some(_), .. } => Access::Deleted,
+            Self { read_only: true, .. } => Access::ReadOnly,
+            Self { .. } => Access::Open,
+        }
+    }
+
+    /// Whether it was deleted so long ago that nothing of it is to be kept.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.deleted_at.is_some_and(|at| at.saturating_add(limits::GRACE_MS) <= now_ms)
+    }
 }
 
 #[cfg(test)]

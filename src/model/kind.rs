@@ -34,8 +34,12 @@ pub const TOOL: &str = "tool";
 pub const TOOL_RANK: &str = "tool_rank";
 /// Kept replies by the keys whose values they may show.
 pub const REPLY_SHOWS: &str = "reply_shows";
-/// Instances by project and name.
+/// Instances by project and name; a deleted one's name is free.
 pub const INSTANCE_NAME: &str = "instance_name";
+/// Deleted instances by project and name.
+pub const DELETED_NAME: &str = "deleted_name";
+/// Deleted instances by when that was, in milliseconds.
+pub const DELETED_AT: &str = "deleted_at";
 
 /// A kind of record: its word, and under what each record of it is found.
 pub trait Kind: Serialize + DeserializeOwned {
@@ -124,7 +128,14 @@ impl Kind for Instance {
     const KIND: &'static str = "instance";
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
-        vec![IndexEntry { index: INSTANCE_NAME, key: instance_name_key(&self.project, &self.name) }]
+        let name = instance_name_key(&self.project, &self.name);
+        match self.deleted_at {
+            None => vec![IndexEntry { index: INSTANCE_NAME, key: name }],
+            Some(at) => vec![
+                IndexEntry { index: DELETED_NAME, key: name },
+                IndexEntry { index: DELETED_AT, key: index::number(at) },
+            ],
+        }
     }
 }
 

@@ -1,5 +1,11 @@
 //! Every limit on a size or a count, in one place. Sizes are bytes unless the name says characters.
 
+/// How long a deleted instance can be brought back, in milliseconds: 7 days.
+pub const GRACE_MS: i64 = 7 * 24 * 3600 * 1000;
+/// Longest note of a snapshot, in characters.
+pub const NOTE_CHARACTERS: usize = 1000;
+/// Most names of each kind that a comparison of two instances reports.
+pub const DIFF_NAMES: usize = 1000;
 /// Longest key name, in characters.
 pub const KEY_NAME_CHARACTERS: usize = 256;
 /// Longest instance name, in characters.

@@ -12,6 +12,7 @@ pub mod key_schema;
 pub mod keys;
 pub mod log;
 pub mod operation;
+pub mod procedure;
 pub mod schema;
 pub mod tx;
 pub mod undo;
@@ -42,7 +43,15 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<keys::purge::Purge>(),
         Entry::of::<log::LogRead>(),
         Entry::procedure::<instances::Create>(),
-        Entry::of::<instances::List>(),
+        Entry::of::<instances::catalog::List>(),
+        Entry::of::<instances::catalog::Rename>(),
+        Entry::procedure::<instances::state::Delete>(),
+        Entry::procedure::<instances::state::Undelete>(),
+        Entry::procedure::<instances::state::SetReadOnly>(),
+        Entry::procedure::<instances::copies::Duplicate>(),
+        Entry::procedure::<instances::copies::Snapshot>(),
+        Entry::procedure::<instances::restore::Restore>(),
+        Entry::procedure::<instances::diff::Diff>(),
         Entry::of::<expiry::ExpireDue>(),
     ]
 });

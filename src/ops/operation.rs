@@ -16,7 +16,12 @@ use crate::model::{
     permission::{self, Action, Mode, Principal},
 };
 
-use super::{bounds::IdempotencyKey, schema, tx::Tx};
+use super::{
+    bounds::IdempotencyKey,
+    procedure::{self, Procedure},
+    schema,
+    tx::Tx,
+};
 
 /// Where an operation is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,8 +220,8 @@ impl<O: Operation> Call for O {
 pub enum Answer {
     /// The operation itself, in a turn.
     Turn(fn(Value) -> Result<Box<dyn Call>, OpError>),
-    /// The kernel, as a procedure around an operation (creating an instance builds its folder first).
-    Procedure(fn(Value) -> Result<Box<dyn Call>, OpError>),
+    /// The kernel, in several steps: it works on more than one file.
+    Procedure(fn(Value) -> Result<Procedure, OpError>),
     /// The kernel, by searching the registry.
     Search,
     /// The kernel, by calling the operation that the arguments name.
@@ -244,9 +249,9 @@ impl Entry {
         Self::with::<O, O::Out>(O::NAME, O::META, Answer::Turn(|args| Ok(Box::new(parse::<O>(args)?))))
     }
 
-    /// The entry of an operation around which the kernel does more.
-    pub fn procedure<O: Operation>() -> Self {
-        Self::with::<O, O::Out>(O::NAME, O::META, Answer::Procedure(|args| Ok(Box::new(parse::<O>(args)?))))
+    /// The entry of a procedure.
+    pub fn procedure<P: procedure::Arguments>() -> Self {
+        Self::with::<P, P::Out>(P::NAME, P::META, Answer::Procedure(|args| Ok(parse::<P>(args)?.into())))
     }
 
     /// The entry of a call that is answered from the registry.

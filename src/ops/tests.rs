@@ -67,7 +67,8 @@ fn keeps_to_the_dialect(schema: &Value, is_input: bool, place: &str) {
 /// The operation's own reading of arguments.
 fn reads(entry: &Entry, args: &Value) -> bool {
     match &entry.answer {
-        Answer::Turn(parse) | Answer::Procedure(parse) => parse(args.clone()).is_ok(),
+        Answer::Turn(parse) => parse(args.clone()).is_ok(),
+        Answer::Procedure(parse) => parse(args.clone()).is_ok(),
         Answer::Search => super::operation::parse::<super::catalog::Search>(args.clone()).is_ok(),
         Answer::Forward => super::operation::parse::<super::catalog::Forward>(args.clone()).is_ok(),
     }
@@ -95,12 +96,12 @@ fn around(property: &Value) -> BoxedStrategy<Value> {
                 .prop_map(Value::from)
                 .boxed()
         }
+        Some("boolean") => any::<bool>().prop_map(Value::from).boxed(),
         Some("array") => {
             let items = &property["items"];
             prop::collection::vec(around(items), 0..3).prop_map(Value::from).boxed()
         }
         Some("object") => Just(json!({"type": "object"})).boxed(),
-        Some("boolean") => any::<bool>().prop_map(Value::from).boxed(),
         other => panic!("no values for {other:?}"),
     };
     let of_another = prop::sample::select(vec![json!(true), json!([1]), json!(1.5), json!("a"), json!({}), json!(7)]);

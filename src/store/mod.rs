@@ -16,7 +16,7 @@ use crate::model::{
     instance::InstanceId,
     record::Done,
     value::{BlobRef, Content, Kept},
-    view::{Position, ReadView},
+    view::{Access, Position, ReadView},
 };
 
 /// All instances of one place.
@@ -27,6 +27,11 @@ pub trait Store: Send + Sync {
     fn reader(&self, id: &InstanceId) -> Result<Box<dyn Reader>, OpError>;
     /// Makes an empty instance, whole or not at all. `false` when it was there already.
     fn create(&self, id: &InstanceId) -> Result<bool, OpError>;
+    /// Makes `to` a copy of one state of `from`, with its log and its large values, whole or not at all. `access` is
+    /// what may be done with the copy.
+    fn copy(&self, from: &InstanceId, to: &InstanceId, access: Access) -> Result<(), OpError>;
+    /// Puts large values of one instance into another as well, durable when this returns.
+    fn share_blobs(&self, from: &InstanceId, to: &InstanceId, blobs: &[BlobRef]) -> Result<(), OpError>;
     /// Removes an instance and everything in it. Nothing may have it open.
     fn remove(&self, id: &InstanceId) -> Result<(), OpError>;
     /// Watches for commits of other processes.

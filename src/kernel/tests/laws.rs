@@ -61,7 +61,7 @@ fn records(database: &rusqlite::Connection) -> Rows {
 }
 
 /// Index = recomputation from the records.
-fn indexes_are_right(database: &rusqlite::Connection) {
+pub(super) fn indexes_are_right(database: &rusqlite::Connection) {
     let mut stored = BTreeSet::new();
     let mut statement = database.prepare("SELECT name, key, kind, id FROM entry").unwrap();
     let rows = statement.query_map([], |row| {

@@ -250,7 +250,10 @@ impl<'v> Tx<'v> {
         if let Some(record) = before {
             return Ok(Some(record.version));
         }
-        let own = self.done.effects.iter().rposition(|effect| effect.kind == K::KIND && effect.id == id);
+        // What the turn has not changed is not looked for among what it has: that would be quadratic in its size.
+        let is_changed = self.known.get(&(K::KIND, id.to_owned())).is_some_and(|known| known.staged.is_some());
+        let is_it = |effect: &Effect| effect.kind == K::KIND && effect.id == id;
+        let own = if is_changed { self.done.effects.iter().rposition(is_it) } else { None };
         match own {
             Some(position) => Ok(Some(self.head + position as u64 + 1)),
             None => self.view.last_change(K::KIND, id),

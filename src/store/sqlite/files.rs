@@ -10,6 +10,8 @@ use crate::model::error::{OpError, Reason};
 
 /// Name of the database file of an instance.
 pub(super) const DATABASE: &str = "instance.db";
+/// Name of the folder of large values.
+pub(super) const BLOBS: &str = "blobs";
 /// Name of the file whose lock makes writers take turns.
 pub(super) const LOCK: &str = "lock";
 
@@ -89,33 +91,49 @@ fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// Makes the folder of an instance from an image of its database. `false` when another process was first.
 pub(super) fn create_instance(folder: &Path, image: &[u8]) -> Result<bool, OpError> {
+    build_beside(folder, |beside| {
+        let write = || {
+            new_file(&beside.join(DATABASE)).and_then(|mut database| {
+                database.write_all(image)?;
+                database.sync_all()
+            })
+        };
+        write().map_err(|error| unavailable(&error, "create", folder))
+    })
+}
+
+/// Makes the folder of an instance: built beside, synced, renamed. `false` when another process was first.
+pub(super) fn build_beside(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), OpError>) -> Result<bool, OpError> {
     let failed = |error: io::Error| unavailable(&error, "create", folder);
     let parent = folder.parent().unwrap_or(Path::new("."));
     make_folder(parent).map_err(failed)?;
     // A leading dot and a random name: no start of another process takes it for an instance.
     let beside = parent.join(format!(".new-{}", uuid::Uuid::new_v4()));
-    let built = build(&beside, image).and_then(|()| match fs::rename(&beside, folder) {
-        Err(_) if folder.is_dir() => Ok(false),
-        Err(error) => Err(error),
-        Ok(()) => sync_folder(parent).map(|()| true),
-    });
+    let begun = begin(&beside).map_err(failed);
+    let built = begun.and_then(|()| fill(&beside)).and_then(|()| put_in_place(&beside, folder).map_err(failed));
     if !matches!(built, Ok(true))
         && let Err(error) = fs::remove_dir_all(&beside)
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(%error, "could not remove {}", beside.display());
     }
-    built.map_err(failed)
+    built
 }
 
-fn build(beside: &Path, image: &[u8]) -> io::Result<()> {
+/// What every instance has beside its database.
+fn begin(beside: &Path) -> io::Result<()> {
     private_folder(beside)?;
-    private_folder(&beside.join("blobs"))?;
-    new_file(&beside.join(LOCK))?;
-    let mut database = new_file(&beside.join(DATABASE))?;
-    database.write_all(image)?;
-    database.sync_all()?;
-    sync_folder(beside)
+    private_folder(&beside.join(BLOBS))?;
+    new_file(&beside.join(LOCK)).map(drop)
+}
+
+fn put_in_place(beside: &Path, folder: &Path) -> io::Result<bool> {
+    sync_folder(beside)?;
+    match fs::rename(beside, folder) {
+        Err(_) if folder.is_dir() => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(folder.parent().unwrap_or(Path::new("."))).map(|()| true),
+    }
 }
 
 /// Removes the folder of an instance: renamed first, so that it is gone at once and whole.

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod connection;
+mod copy;
 mod files;
 mod hint;
 mod instance;
@@ -13,6 +14,7 @@ use crate::model::{
     error::{OpError, Reason},
     instance::InstanceId,
     value::{BlobRef, Content},
+    view::Access,
 };
 
 use super::{BlobReader, BlobWriter, Instance, Reader, Store, Watch};
@@ -101,6 +103,14 @@ impl Store for SqliteStore {
             self.refuse_lost_catalog()?;
         }
         files::create_instance(&folder, &connection::template_image()?)
+    }
+
+    fn copy(&self, from: &InstanceId, to: &InstanceId, access: Access) -> Result<(), OpError> {
+        copy::copy_instance(&self.folder(from), &self.folder(to), access)
+    }
+
+    fn share_blobs(&self, from: &InstanceId, to: &InstanceId, blobs: &[BlobRef]) -> Result<(), OpError> {
+        blobs::Blobs::of(&self.folder(to)).share(&blobs::Blobs::of(&self.folder(from)), blobs)
     }
 
     fn remove(&self, id: &InstanceId) -> Result<(), OpError> {

@@ -2,8 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::{connection, files, view};
-use crate::model::{error::OpError, value::Content, view::IdRange};
+use super::{connection, copy, files, view};
+use crate::model::{
+    error::OpError,
+    value::{BlobRef, Content},
+    view::{Access, IdRange},
+};
 
 fn open_image() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
@@ -110,4 +114,67 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
     }
     found
+}
+
+/// Writes a row that is only in the write-ahead log as long as the connection lives.
+fn set_head(connection: &Connection, head: i64) {
+    connection.execute("UPDATE state SET head = ?1, clock_ms = 77", [head]).unwrap();
+}
+
+#[test]
+fn a_copy_has_what_is_still_in_the_log_and_is_one_tidy_file() {
+    let (folder, connection) = open_image();
+    set_head(&connection, 5);
+    for (name, access) in [("open", Access::Open), ("closed", Access::ReadOnly)] {
+        let to = folder.path().join("shelf").join(name);
+        copy::copy_instance(&folder.path().join("one"), &to, access).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [files::BLOBS, files::DATABASE, files::LOCK]);
+        let copy = connection::open_reader(&to).unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let state: (i64, i64, i64) = copy.query_row("SELECT head, clock_ms, access FROM state", [], read).unwrap();
+        assert_eq!(state, (5, 77, access.number()));
+        assert_eq!(copy.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).unwrap(), "wal");
+        assert_eq!(copy.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    }
+    // The source goes on as it was.
+    set_head(&connection, 6);
+    assert_eq!(connection.query_row("SELECT access FROM state", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[test]
+fn a_copy_has_the_large_values_and_a_failed_one_leaves_nothing() {
+    let (folder, _connection) = open_image();
+    let (from, shelf) = (folder.path().join("one"), folder.path().join("shelf"));
+    let content = Content::Text("é".repeat(100_000));
+    let blob = super::blobs::Blobs::of(&from).save(&content).unwrap();
+    std::fs::write(walk(&from.join("blobs"))[0].with_file_name(".new-half"), b"half").unwrap();
+    copy::copy_instance(&from, &shelf.join("two"), Access::Open).unwrap();
+    let copied = super::blobs::Blobs::of(&shelf.join("two"));
+    assert_eq!(copied.read(&blob, 0..blob.bytes).unwrap(), content.as_bytes());
+    assert_eq!(walk(&shelf.join("two").join("blobs")).len(), 1, "what is being written is not copied");
+    // Each has its own name of it.
+    std::fs::remove_dir_all(from.join("blobs")).unwrap();
+    assert_eq!(copied.read(&blob, 0..2).unwrap(), "é".as_bytes());
+    std::fs::write(from.join(files::DATABASE), b"no database").unwrap();
+    assert!(copy::copy_instance(&from, &shelf.join("three"), Access::Open).is_err());
+    assert!(copy::copy_instance(&folder.path().join("nowhere"), &shelf.join("four"), Access::Open).is_err());
+    assert_eq!(std::fs::read_dir(&shelf).unwrap().count(), 1);
+}
+
+#[test]
+fn a_shared_value_is_checked_and_kept_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+    for place in [&from, &to] {
+        std::fs::create_dir_all(place.join("blobs")).unwrap();
+    }
+    let [from, to] = [from, to].map(|place| super::blobs::Blobs::of(&place));
+    let blob = from.save(&Content::Bytes(vec![7; 100_000])).unwrap();
+    to.share(&from, &[blob.clone(), blob.clone()]).unwrap();
+    to.share(&from, std::slice::from_ref(&blob)).unwrap();
+    assert_eq!(to.read(&blob, 99_999..100_000).unwrap(), [7]);
+    let missing = BlobRef { sha256: "ab".repeat(32), ..blob };
+    assert!(matches!(to.share(&from, &[missing]), Err(OpError::Unavailable { .. })));
 }

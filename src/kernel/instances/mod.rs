@@ -1,10 +1,15 @@
-//! Procedures around the catalog: finding an instance and making one.
+//! Procedures: what is done to whole instances, around the catalog.
 //!
-//! Two files never commit together: the folder is built first, and the catalog's record is the commit point.
+//! Two files never commit together. A new instance's folder is built first and the catalog's record is the commit point
+//! (`making.rs`); what may be done with an instance is taken from it before the catalog says so, and given to it
+//! afterwards (`state.rs`).
+
+mod diff;
+mod making;
+mod restore;
+mod state;
 
 use std::sync::Arc;
-
-use uuid::Uuid;
 
 use crate::{
     model::{
@@ -13,8 +18,14 @@ use crate::{
         kind::Kind as _,
     },
     ops::{
-        instances::{self, Create},
-        operation::{Call, Entry, Operation as _, Reply, Wait},
+        instances::{
+            self, Create,
+            arguments::Which,
+            state::{Change, Delete, SetReadOnly, Undelete},
+        },
+        operation::{Call, Cx, Reply, Wait, parse},
+        procedure::{Arguments as _, Procedure},
+        tx::{Held, Tx},
     },
 };
 
@@ -53,9 +64,8 @@ impl Kernel {
         if let Some(found) = self.find_instance(name)? {
             return Ok((found, false));
         }
-        let entry = crate::ops::find(Create::NAME).ok_or_else(stopped)?;
-        let create: Create = crate::ops::operation::parse(serde_json::json!({ "name": name }))?;
-        match self.create_instance(caller, entry, Box::new(create)).await {
+        let create: Create = parse(serde_json::json!({ "name": name }))?;
+        match self.run(caller, create.into()).await {
             Ok(_) => Ok((self.locate(instance)?, true)),
             // Another process was first.
             Err(OpError::AlreadyExists { .. }) => Ok((self.locate(instance)?, false)),
@@ -63,29 +73,59 @@ impl Kernel {
         }
     }
 
-    /// Builds the folder, then commits the record; a refused record takes the folder away again.
-    pub(super) async fn create_instance(
+    /// Carries out a procedure. Once begun it is ended also when nobody waits for it any more: a caller who leaves
+    /// between two steps must not leave them half done.
+    pub(super) async fn run(&self, caller: &Caller, procedure: Procedure) -> Result<Reply, OpError> {
+        let (kernel, caller) = (self.this.upgrade().ok_or_else(stopped)?, caller.clone());
+        let running = tokio::spawn(async move {
+            match procedure {
+                Procedure::Create(create) => kernel.create_instance(&caller, create.name).await,
+                Procedure::Duplicate(clone) => kernel.clone_instance(&caller, clone).await,
+                Procedure::Snapshot(snapshot) => kernel.take_snapshot(&caller, snapshot).await,
+                Procedure::Delete(delete) => {
+                    kernel.alter(&caller, Delete::NAME, &delete.instance, Change::Delete).await
+                }
+                Procedure::Undelete(undelete) => {
+                    kernel.alter(&caller, Undelete::NAME, &undelete.instance, Change::Undelete).await
+                }
+                Procedure::SetReadOnly(set) => {
+                    kernel.alter(&caller, SetReadOnly::NAME, &set.instance, Change::ReadOnly(set.read_only)).await
+                }
+                Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
+                Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
+            }
+        });
+        running.await.map_err(|_| stopped())?
+    }
+
+    /// The catalog's record of the instance that an argument names.
+    fn named(&self, which: &Which) -> Result<(InstanceId, Instance), OpError> {
+        self.entered(|tx, _| instances::existing(tx, which))
+    }
+
+    /// Looks up one instance in the catalog.
+    fn entered(
+        &self,
+        look: impl Fn(&mut Tx<'_>, &Cx) -> Result<Held<Instance>, OpError>,
+    ) -> Result<(InstanceId, Instance), OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let held = catalog.read(&Caller::system(), Wait::default(), look)?;
+        match InstanceRef::parse(&held.record.id)? {
+            InstanceRef::Id(id) => Ok((id, held.content)),
+            InstanceRef::Name(name) => Err(instances::not_found(&name)),
+        }
+    }
+
+    /// Writes into the catalog: the commit point of what is done to an instance.
+    async fn enter(
         &self,
         caller: &Caller,
-        entry: &'static Entry,
-        call: Box<dyn Call>,
+        operation: &'static str,
+        call: impl Call + 'static,
+        fresh_id: Option<InstanceId>,
     ) -> Result<Reply, OpError> {
-        let id = InstanceId::from_uuid(Uuid::new_v4());
         let catalog = self.handle(&InstanceId::catalog())?;
-        let (store, fresh) = (Arc::clone(&self.store), id.clone());
-        tokio::task::spawn_blocking(move || store.create(&fresh)).await.map_err(|_| stopped())??;
-        let order = Order { fresh_id: Some(id.clone()), ..Order::new(entry.name, call.into(), caller.clone()) };
-        let reply = catalog.write(order).await;
-        // A refusal leaves nothing behind. When the outcome is not known the record may be there, and then it must
-        // find its folder; a folder without a record is swept up later.
-        if reply.as_ref().is_err_and(|error| !matches!(error, OpError::Unavailable { .. })) {
-            let store = Arc::clone(&self.store);
-            let removed = tokio::task::spawn_blocking(move || store.remove(&id)).await.map_err(|_| stopped())?;
-            if let Err(error) = removed {
-                tracing::warn!(%error, "the folder of a refused instance stays until the next sweep");
-            }
-        }
-        reply
+        catalog.write(Order { fresh_id, ..Order::new(operation, Arc::new(call), caller.clone()) }).await
     }
 
     /// Whether the catalog has an instance of this id.

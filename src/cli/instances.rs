@@ -1,0 +1,187 @@
+//! `mindcache instance …`: commands on whole instances.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::ops::{
+    instances::{
+        Create,
+        catalog::{List, Rename},
+        copies::{Duplicate, Snapshot},
+        diff::Diff,
+        restore::Restore,
+        state::{Delete, SetReadOnly, Undelete},
+    },
+    operation::Operation as _,
+    procedure::Arguments as _,
+};
+
+use super::{
+    Session,
+    output::{Failure, Output},
+};
+
+/// `instance`.
+#[derive(Debug, Args)]
+pub(super) struct InstanceArgs {
+    #[command(subcommand)]
+    command: InstanceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum InstanceCommand {
+    /// Make an empty instance
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// List the instances: name, id, and what each is
+    List {
+        /// Also those that were deleted in the last 7 days
+        #[arg(long)]
+        deleted: bool,
+    },
+    /// Give an instance another name
+    Rename {
+        /// Name or id
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+        /// The new name
+        name: String,
+    },
+    /// Delete an instance; for 7 days it can be brought back
+    Delete {
+        /// Name or id
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+    },
+    /// Bring a deleted instance back
+    Undelete {
+        /// Name or id
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+    },
+    /// Copy an instance, whole or only some of its keys
+    Clone {
+        /// Name or id
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+        /// Name of the copy
+        name: String,
+        /// Only keys with this content tag, without history
+        #[arg(long)]
+        tag: Option<String>,
+        /// Only keys whose names begin so, without history
+        #[arg(long)]
+        prefix: Option<String>,
+    },
+    /// Keep an instance as it is now, read-only
+    Snapshot {
+        /// Name or id [default: that of --instance]
+        #[arg(value_name = "INSTANCE")]
+        which: Option<String>,
+        /// What it is taken for
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Make the keys of an instance those of a snapshot
+    Restore {
+        /// Name or id of the instance that is changed
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+        /// Name or id of the snapshot
+        snapshot: String,
+    },
+    /// Show which keys two instances do not have alike
+    Diff {
+        /// Name or id of the instance to start from
+        from: String,
+        /// Name or id of the one to compare with it
+        to: String,
+    },
+    /// Close an instance for writing
+    ReadOnly {
+        /// Name or id
+        #[arg(value_name = "INSTANCE")]
+        which: String,
+        /// Open it again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// Does one of them.
+pub(super) async fn run(args: InstanceArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    use InstanceCommand as Command;
+    let (operation, call) = match args.command {
+        Command::List { deleted } => return list(deleted, session, output).await,
+        Command::Diff { from, to } => return diff(json!({"from": from, "to": to}), session, output).await,
+        Command::Create { name } => (Create::NAME, json!({ "name": name })),
+        Command::Rename { which, name } => (Rename::NAME, json!({"instance": which, "name": name})),
+        Command::Delete { which } => (Delete::NAME, json!({ "instance": which })),
+        Command::Undelete { which } => (Undelete::NAME, json!({ "instance": which })),
+        Command::Clone { which, name, tag, prefix } => {
+            let call = json!({"instance": which, "name": name, "tag": tag, "prefix": prefix});
+            (Duplicate::NAME, call)
+        }
+        Command::Snapshot { which, note } => {
+            let which = if let Some(which) = which {
+                which
+            } else {
+                session.begin().await?;
+                session.kernel.resolve(&session.instance)?.to_string()
+            };
+            (Snapshot::NAME, json!({"instance": which, "note": note}))
+        }
+        Command::Restore { which, snapshot } => (Restore::NAME, json!({"instance": which, "snapshot": snapshot})),
+        Command::ReadOnly { which, off } => (SetReadOnly::NAME, json!({"instance": which, "read_only": !off})),
+    };
+    output.reply(&session.execute(operation, call).await?)
+}
+
+/// Lists all, page after page: name, id and what it is, divided by tabs.
+async fn list(deleted: bool, session: &Session, output: &Output) -> Result<(), Failure> {
+    let mut call = Map::from_iter([("deleted".to_owned(), Value::from(deleted))]);
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let mut result = session.execute(List::NAME, Value::Object(call.clone())).await?.result;
+        let page = result.get_mut("instances").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        if output.is_json() {
+            all.extend(page);
+        } else {
+            page.iter().try_for_each(|instance| output.line(&line(instance)))?;
+        }
+        match result.get("next_cursor").filter(|cursor| cursor.is_string()) {
+            Some(cursor) => drop(call.insert("cursor".to_owned(), cursor.clone())),
+            None if output.is_json() => return output.structured(&json!({"instances": all, "next_cursor": null})),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn line(instance: &Value) -> String {
+    let text = |name: &str| instance.get(name).and_then(Value::as_str);
+    let mut parts = vec![text("name").unwrap_or_default().to_owned(), text("id").unwrap_or_default().to_owned()];
+    if instance.get("read_only").and_then(Value::as_bool) == Some(true) {
+        parts.push("read-only".into());
+    }
+    parts.extend(text("deleted_at").map(|at| format!("deleted {at}")));
+    parts.extend(text("parent").map(|parent| format!("of {parent}")));
+    // A note is anybody's text: it stays on its line.
+    parts.extend(text("note").map(|note| note.replace(char::is_control, " ")));
+    parts.join("\t")
+}
+
+/// A name a line, with what happened to it before.
+async fn diff(call: Value, session: &Session, output: &Output) -> Result<(), Failure> {
+    let reply = session.execute(Diff::NAME, call).await?;
+    if output.is_json() {
+        return output.reply(&reply);
+    }
+    for (list, sign) in [("added", '+'), ("removed", '-'), ("changed", '~')] {
+        for name in reply.result.get(list).and_then(Value::as_array).into_iter().flatten() {
+            output.line(&format!("{sign} {}", name.as_str().unwrap_or_default()))?;
+        }
+    }
+    output.line(&reply.outcome)
+}

@@ -1,0 +1,205 @@
+//! New instances: empty ones, clones, snapshots.
+//!
+//! The folder is built and synced first, then the catalog's record is committed. A crash in between leaves a folder that
+//! nothing names: no list shows it, and upkeep sweeps it away. The other way round there would be an instance without
+//! its data.
+
+use std::{future::Future, sync::Arc};
+
+use uuid::Uuid;
+
+use crate::{
+    model::{
+        error::OpError,
+        instance::InstanceId,
+        key::Key,
+        record::Done,
+        value::{BlobRef, Stored},
+        view::{Access, Position, ReadView},
+    },
+    ops::{
+        instances::{
+            Create,
+            arguments::NewName,
+            catalog::{Enter, Naming, free},
+            copies::{Duplicate, Filter, Snapshot},
+        },
+        operation::{Cx, Reply, Wait},
+        procedure::Arguments as _,
+        tx::{Held, Tx},
+    },
+    store::{Turn, Turns},
+};
+
+use super::super::{Caller, Kernel, handle::Handle, stopped};
+
+/// Keys of a filtered clone that are in memory at once: 64 KiB each at most.
+const PAGE: usize = 100;
+
+/// An instance on its way into the catalog.
+struct New {
+    id: InstanceId,
+    operation: &'static str,
+    entry: Enter,
+}
+
+impl Kernel {
+    /// An empty instance.
+    pub(super) async fn create_instance(&self, caller: &Caller, name: NewName) -> Result<Reply, OpError> {
+        // Said before the work; what counts is said again by the turn that enters it. The catalog comes first: instances
+        // without one would look like a store that has lost it.
+        self.check_free(&name)?;
+        let (store, id) = (Arc::clone(&self.store), fresh());
+        let making = id.clone();
+        let made = blocking(move || store.create(&making).map(drop));
+        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, read_only: false };
+        self.make(caller, New { id, operation: Create::NAME, entry }, made).await
+    }
+
+    /// A copy of an instance, whole or only some of its keys.
+    pub(super) async fn clone_instance(&self, caller: &Caller, clone: Duplicate) -> Result<Reply, OpError> {
+        let (source, _) = self.named(&clone.instance)?;
+        self.check_free(&clone.name)?;
+        let (from, id) = (self.handle(&source)?, fresh());
+        let (filter, making, by) = (clone.filter(), id.clone(), caller.clone());
+        let made = blocking(move || match filter {
+            None => from.store.copy(&from.id, &making, Access::Open),
+            Some(filter) => copy_some(&from, &making, &by, &filter),
+        });
+        let name = Naming::Exactly(clone.name);
+        let entry = Enter { name, parent: Some(source), note: None, read_only: false };
+        self.make(caller, New { id, operation: Duplicate::NAME, entry }, made).await
+    }
+
+    /// A copy that stays as it is.
+    pub(super) async fn take_snapshot(&self, caller: &Caller, snapshot: Snapshot) -> Result<Reply, OpError> {
+        let (source, instance) = self.named(&snapshot.instance)?;
+        let (from, id) = (self.handle(&source)?, fresh());
+        let making = id.clone();
+        let made = blocking(move || from.store.copy(&from.id, &making, Access::ReadOnly));
+        let note = snapshot.note.map(|note| note.as_str().to_owned()).filter(|note| !note.is_empty());
+        let entry = Enter { name: Naming::SnapshotOf(instance.name), parent: Some(source), note, read_only: true };
+        self.make(caller, New { id, operation: Snapshot::NAME, entry }, made).await
+    }
+
+    /// Enters an instance when its folder is made. One that cannot be entered leaves no folder.
+    async fn make(
+        &self,
+        caller: &Caller,
+        New { id, operation, entry }: New,
+        made: impl Future<Output = Result<(), OpError>>,
+    ) -> Result<Reply, OpError> {
+        let reply = match made.await {
+            Ok(()) => self.enter(caller, operation, entry, Some(id.clone())).await,
+            Err(error) => return Err(self.unmake(id, error).await),
+        };
+        match reply {
+            // When the outcome is not known the record may be there, and then it must find its folder.
+            Err(error) if !matches!(error, OpError::Unavailable { .. }) => Err(self.unmake(id, error).await),
+            other => other,
+        }
+    }
+
+    /// Takes the folder of an instance away that came to nothing.
+    async fn unmake(&self, id: InstanceId, error: OpError) -> OpError {
+        let store = Arc::clone(&self.store);
+        if let Err(error) = blocking(move || store.remove(&id)).await {
+            tracing::warn!(%error, "the folder of a refused instance stays until the next sweep");
+        }
+        error
+    }
+
+    /// Refuses a name that is taken.
+    fn check_free(&self, name: &NewName) -> Result<(), OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        catalog.read(&Caller::system(), Wait::default(), |tx, _| free(tx, name.as_str()).map(drop))
+    }
+}
+
+fn fresh() -> InstanceId {
+    InstanceId::from_uuid(Uuid::new_v4())
+}
+
+/// Work on files, off the threads that answer others.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+) -> Result<T, OpError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| stopped())?
+}
+
+/// Makes an instance that holds the wanted keys of another at one moment, and nothing else in any of its files: they
+/// are written anew, so no row of the log and no free page knows of the others.
+fn copy_some(from: &Handle, to: &InstanceId, caller: &Caller, filter: &Filter) -> Result<(), OpError> {
+    from.store.create(to)?;
+    let mut target = from.store.open(to)?;
+    let mut copied = Err(stopped());
+    from.store.reader(&from.id)?.read(&mut |view| {
+        copied = view.position().and_then(|position| {
+            let cx = from.context(caller, position, Wait::default(), None);
+            let mut pages = Pages {
+                from,
+                to,
+                source: Tx::new(view, position.head, &cx, &[]),
+                cx: &cx,
+                filter,
+                after: None,
+                failed: None,
+            };
+            // One group, so one commit: no part of the copy is ever there without the rest.
+            target.group(&mut pages)?;
+            pages.failed.map_or(Ok(()), Err)
+        });
+    })?;
+    copied
+}
+
+/// The turns that write a filtered clone, a page of keys each.
+struct Pages<'p> {
+    from: &'p Handle,
+    to: &'p InstanceId,
+    source: Tx<'p>,
+    cx: &'p Cx,
+    filter: &'p Filter,
+    after: Option<String>,
+    failed: Option<OpError>,
+}
+
+impl Pages<'_> {
+    fn page(&mut self, view: &dyn ReadView, position: Position) -> Result<Option<Done>, OpError> {
+        let page = self.filter.page(&self.source, self.after.as_deref(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(None) };
+        self.after = Some(last.record.id.clone());
+        let large: Vec<BlobRef> = page.iter().filter_map(large).collect();
+        self.from.store.share_blobs(&self.from.id, self.to, &large)?;
+        let mut tx = Tx::new(view, position.head, self.cx, &[]);
+        for held in page {
+            tx.put(&held.record.id, &held.content, held.record.expires_at)?;
+        }
+        Ok(Some(tx.finish().done))
+    }
+}
+
+fn large(held: &Held<Key>) -> Option<BlobRef> {
+    match &held.content.value {
+        Stored::Blob(blob) => Some(blob.clone()),
+        Stored::Inline(_) | Stored::Gone => None,
+    }
+}
+
+impl Turns for Pages<'_> {
+    fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn> {
+        match self.page(view, position) {
+            Ok(done) => done.map(|done| Turn {
+                now_ms: self.cx.now_ms,
+                operation: Duplicate::NAME,
+                actor: self.cx.actor.clone(),
+                done,
+            }),
+            Err(error) => {
+                // What was written so far is committed, in a folder that is taken away again.
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+}

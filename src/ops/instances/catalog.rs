@@ -1,0 +1,187 @@
+//! What happens in the catalog: instances are entered, listed and renamed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    error::OpError,
+    instance::{Instance, InstanceId},
+    limits, time,
+    view::IdRange,
+};
+
+use super::{
+    DEFAULT_PROJECT, InstanceView,
+    arguments::{NewName, Which},
+    existing, find, meta, taken,
+};
+use crate::ops::{
+    bounds::{Text, Whole},
+    operation::{Call, Cx, EffectClass, OpMeta, Operation, Reply, Report, Step},
+    tx::Tx,
+};
+
+/// Enters a new instance, under the fresh id of the turn. Its folder is ready: this is the commit point.
+#[derive(Debug)]
+pub struct Enter {
+    /// What it is to be called.
+    pub name: Naming,
+    /// The instance that it is a copy of.
+    pub parent: Option<InstanceId>,
+    /// What a snapshot was taken for.
+    pub note: Option<String>,
+    /// Nothing may be written to it.
+    pub read_only: bool,
+}
+
+/// What a new instance is to be called.
+#[derive(Debug)]
+pub enum Naming {
+    /// This, if nobody has the name.
+    Exactly(NewName),
+    /// After the instance of this name and the time.
+    SnapshotOf(String),
+}
+
+impl Call for Enter {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
+        let name = match &self.name {
+            Naming::Exactly(name) => free(tx, name.as_str())?,
+            Naming::SnapshotOf(name) => snapshot_name(tx, name, cx.now_ms)?,
+        };
+        let Some(id) = &cx.fresh_id else {
+            return Err(OpError::invalid("name", "an instance is made by itself, not inside another operation", &name));
+        };
+        let instance = Instance {
+            name,
+            project: DEFAULT_PROJECT.into(),
+            parent: self.parent.clone(),
+            note: self.note.clone(),
+            read_only: self.read_only,
+            deleted_at: None,
+        };
+        tx.put(id.as_str(), &instance, None)?;
+        Reply::of(&InstanceView::new(id.as_str(), &instance)).map(Step::Done)
+    }
+}
+
+/// The name, if nobody has it. Errors: `already_exists`.
+pub fn free(tx: &Tx<'_>, name: &str) -> Result<String, OpError> {
+    match find(tx, name)? {
+        Some(_) => Err(taken(name, "Use it, or choose another name")),
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// `notes@2026-11-21T09:30:00.000Z`, and with a number behind it when two were taken at once.
+fn snapshot_name(tx: &Tx<'_>, of: &str, now_ms: i64) -> Result<String, OpError> {
+    /// Of the time and a number.
+    const BEHIND: usize = 32;
+    let begin: String = of.chars().take(limits::INSTANCE_NAME_CHARACTERS - BEHIND).collect();
+    let name = format!("{begin}@{}", time::rfc3339(now_ms));
+    let mut numbered = name.clone();
+    let mut number = 1;
+    while find(tx, &numbered)?.is_some() {
+        number += 1;
+        numbered = format!("{name} {number}");
+    }
+    Ok(numbered)
+}
+
+/// The instances with their ids, and what each is: a clone's parent, a snapshot's note, whether it is read-only.
+/// Deleted ones are shown when asked for. next_cursor, when not null, continues.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Also show those that were deleted in the last 7 days
+    #[serde(default)]
+    pub deleted: Option<bool>,
+    /// Page size, default 1000
+    #[serde(default)]
+    pub limit: Option<Whole<1, { limits::PAGE as u64 }>>,
+    /// next_cursor of the page before
+    #[serde(default)]
+    pub cursor: Option<Text<0, 64>>,
+}
+
+/// The instances by id.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Instances {
+    /// A page of them.
+    pub instances: Vec<InstanceView>,
+    /// Pass it as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Report for Instances {
+    fn outcome(&self) -> String {
+        let names: Vec<_> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
+        let more = if self.next_cursor.is_some() { " There are more: pass next_cursor as cursor." } else { "" };
+        match names.as_slice() {
+            [] => format!("No instances.{more}"),
+            [name] => format!("1 instance: {name}.{more}"),
+            names => format!("{} instances: {}.{more}", names.len(), names.join(", ")),
+        }
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "instance_list";
+    const META: OpMeta = meta("List instances", EffectClass::Read);
+    type Out = Instances;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Instances>, OpError> {
+        let limit = self.limit.map_or(limits::PAGE as usize, Whole::size);
+        let shows_deleted = self.deleted == Some(true);
+        let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
+        let mut instances = Vec::new();
+        loop {
+            // One more than wanted tells whether there is another page.
+            let found = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), limit + 1)?;
+            let is_last = found.len() <= limit;
+            for held in found {
+                let is_shown = match held.content.deleted_at {
+                    None => true,
+                    Some(_) => shows_deleted && !held.content.is_expired(cx.now_ms),
+                };
+                if is_shown && instances.len() == limit {
+                    return Ok(Step::Done(Instances { instances, next_cursor: after }));
+                }
+                if is_shown {
+                    instances.push(InstanceView::listed(&held));
+                }
+                after = Some(held.record.id);
+            }
+            if is_last {
+                return Ok(Step::Done(Instances { instances, next_cursor: None }));
+            }
+        }
+    }
+}
+
+/// Give an instance another name; its id stays. Fails with already_exists when the name is taken.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// Its name or id
+    pub instance: Which,
+    /// The new name, without / and \
+    pub name: NewName,
+}
+
+impl Operation for Rename {
+    const NAME: &'static str = "instance_rename";
+    const META: OpMeta =
+        OpMeta { events: &["instance.updated"], idempotent: true, ..meta("Rename an instance", EffectClass::Update) };
+    type Out = InstanceView;
+
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<InstanceView>, OpError> {
+        let held = existing(tx, &self.instance)?;
+        let mut instance = held.content;
+        if instance.name != self.name.as_str() {
+            instance.name = free(tx, self.name.as_str())?;
+            tx.put(&held.record.id, &instance, None)?;
+        }
+        Ok(Step::Done(InstanceView::new(&held.record.id, &instance)))
+    }
+}

@@ -1,0 +1,176 @@
+//! Instances, as records of the catalog, and what can be done to a whole instance.
+//!
+//! The types of the arguments are the procedures' (the kernel carries them out); what happens in a turn of the catalog
+//! or of an instance is a [`Call`](super::operation::Call) beside them, pure like every operation.
+
+pub mod arguments;
+pub mod catalog;
+pub mod copies;
+pub mod diff;
+pub mod restore;
+pub mod state;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    error::OpError,
+    instance::{Instance, InstanceRef},
+    kind, limits,
+    permission::Action,
+    time,
+    view::IdRange,
+};
+
+use super::{
+    operation::{Cx, EffectClass, Listing, OpMeta, Reply, Report, Target},
+    procedure,
+    tx::{Held, Tx},
+};
+
+use arguments::{NewName, Which};
+
+/// The project of a machine with one user.
+pub const DEFAULT_PROJECT: &str = "default";
+
+/// The facts that instance operations share: they are edit mode's, and found by searching.
+const fn meta(title: &'static str, effect: EffectClass) -> OpMeta {
+    OpMeta {
+        title,
+        toolset: "instances",
+        listing: Listing::Search,
+        target: Target::Catalog,
+        action: Action::Instances,
+        effect,
+        idempotent: matches!(effect, EffectClass::Read),
+        waits: false,
+        events: &[],
+    }
+}
+
+/// An instance as replies show it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct InstanceView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The instance it was cloned from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// What a snapshot was taken for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Nothing may be written to it.
+    pub read_only: bool,
+    /// When it was deleted; only in lists that show deleted ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<String>,
+}
+
+impl InstanceView {
+    /// The instance of this id.
+    pub fn new(id: &str, instance: &Instance) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: instance.name.clone(),
+            parent: instance.parent.as_ref().map(ToString::to_string),
+            note: instance.note.clone(),
+            read_only: instance.read_only,
+            deleted_at: None,
+        }
+    }
+
+    /// The instance, and when it was deleted.
+    pub fn listed(held: &Held<Instance>) -> Self {
+        let deleted_at = held.content.deleted_at.map(time::rfc3339);
+        Self { deleted_at, ..Self::new(&held.record.id, &held.content) }
+    }
+
+    /// The reply that shows it, with what was done in words.
+    pub fn told(&self, outcome: String) -> Result<Reply, OpError> {
+        Ok(Reply { outcome, ..Reply::of(self)? })
+    }
+}
+
+impl Report for InstanceView {
+    fn outcome(&self) -> String {
+        format!("Instance \"{}\" has the id {}.", self.name, self.id)
+    }
+}
+
+/// Make an empty instance. Fails with already_exists when the name is taken.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// Its name, without / and \
+    pub name: NewName,
+}
+
+impl procedure::Arguments for Create {
+    const NAME: &'static str = "instance_create";
+    const META: OpMeta = OpMeta { events: &["instance.created"], ..meta("Create an instance", EffectClass::Create) };
+    type Out = InstanceView;
+}
+
+/// The instance of a name in the default project.
+pub fn find(tx: &Tx<'_>, name: &str) -> Result<Option<Held<Instance>>, OpError> {
+    let key = kind::instance_name_key(DEFAULT_PROJECT, name);
+    Ok(tx.scan_index::<Instance>(kind::INSTANCE_NAME, &key, &IdRange::all(), 1)?.pop())
+}
+
+/// The deleted instance of a name that was deleted last.
+fn find_deleted(tx: &Tx<'_>, name: &str) -> Result<Option<Held<Instance>>, OpError> {
+    let key = kind::instance_name_key(DEFAULT_PROJECT, name);
+    let found = tx.scan_index::<Instance>(kind::DELETED_NAME, &key, &IdRange::all(), limits::PAGE as usize)?;
+    Ok(found.into_iter().max_by_key(|held| held.content.deleted_at))
+}
+
+/// The instance that an argument names.
+pub fn existing(tx: &mut Tx<'_>, which: &Which) -> Result<Held<Instance>, OpError> {
+    let held = match which.reference() {
+        InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
+        InstanceRef::Name(name) => match find(tx, name)? {
+            Some(held) => Some(held),
+            None => find_deleted(tx, name)?,
+        },
+    };
+    match held {
+        Some(held) if held.content.deleted_at.is_some() => Err(deleted(which.as_str())),
+        Some(held) => Ok(held),
+        None => Err(not_found(which.as_str())),
+    }
+}
+
+/// The instance that an argument names, deleted or not: of a name's, a deleted one is meant.
+pub fn deleted_or_not(tx: &mut Tx<'_>, cx: &Cx, which: &Which) -> Result<Held<Instance>, OpError> {
+    let held = match which.reference() {
+        InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
+        InstanceRef::Name(name) => match find_deleted(tx, name)? {
+            Some(held) => Some(held),
+            None => find(tx, name)?,
+        },
+    };
+    held.filter(|held| !held.content.is_expired(cx.now_ms)).ok_or_else(|| not_found(which.as_str()))
+}
+
+/// The refusal of an unknown instance.
+pub fn not_found(name: &str) -> OpError {
+    OpError::NotFound {
+        what: format!("instance \"{name}\""),
+        remedy: "`mindcache call instance_list` shows those that exist, and instance_create makes one".into(),
+    }
+}
+
+/// The refusal of an instance that was deleted.
+pub fn deleted(name: &str) -> OpError {
+    OpError::NotFound {
+        what: format!("instance \"{name}\", which was deleted,"),
+        remedy: "instance_undelete brings it back within 7 days of that".into(),
+    }
+}
+
+/// The refusal of a name that is taken.
+pub fn taken(name: &str, remedy: &str) -> OpError {
+    OpError::AlreadyExists { what: format!("instance \"{name}\""), remedy: remedy.into() }
+}

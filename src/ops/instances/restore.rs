@@ -1,0 +1,126 @@
+//! `instance_restore`: the keys of an instance become those of another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::{
+    error::OpError,
+    key::Key,
+    value::{BlobRef, Stored},
+    view::IdRange,
+};
+
+use super::{InstanceView, arguments::Which, meta};
+use crate::ops::{
+    operation::{Call, Cx, EffectClass, OpMeta, Reply, Step},
+    procedure,
+    tx::Tx,
+};
+
+/// Keys that are read at once.
+const PAGE: usize = 1000;
+
+/// Make the keys of an instance exactly those of a snapshot, or of any other instance, protected ones included: one
+/// change, which undo takes back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// Name or id of the instance that is changed
+    pub instance: Which,
+    /// Name or id of the snapshot
+    pub snapshot: Which,
+}
+
+impl procedure::Arguments for Restore {
+    const NAME: &'static str = "instance_restore";
+    const META: OpMeta = OpMeta {
+        events: &["key.created", "key.updated", "key.deleted"],
+        idempotent: true,
+        ..meta("Restore an instance", EffectClass::Update)
+    };
+    type Out = InstanceView;
+}
+
+/// The live keys of an instance at one moment, each with its expiry.
+#[derive(Debug, Default)]
+pub struct Keys(BTreeMap<String, (Key, Option<i64>)>);
+
+impl Keys {
+    /// Reads them all.
+    pub fn read(tx: &Tx<'_>) -> Result<Self, OpError> {
+        let mut keys = BTreeMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|held| held.record.id.clone());
+            keys.extend(page.into_iter().map(|held| (held.record.id, (held.content, held.record.expires_at))));
+            if is_last {
+                return Ok(Self(keys));
+            }
+        }
+    }
+
+    /// Their large values.
+    pub fn blobs(&self) -> Vec<BlobRef> {
+        let blob = |(key, _): &(Key, _)| match &key.value {
+            Stored::Blob(blob) => Some(blob.clone()),
+            Stored::Inline(_) | Stored::Gone => None,
+        };
+        self.0.values().filter_map(blob).collect()
+    }
+
+    /// How much memory they take, roughly.
+    pub fn bytes(&self) -> usize {
+        let inline = |key: &Key| if let Stored::Inline(text) = &key.value { text.len() } else { 0 };
+        self.0.iter().map(|(name, (key, _))| name.len() + inline(key) + 500).sum()
+    }
+}
+
+/// Makes the keys of an instance exactly these. Errors: `unavailable` when a large value is not in its files.
+#[derive(Debug)]
+pub struct Become(pub Keys);
+
+impl Call for Become {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
+        let (mut gone, mut unchanged) = (Vec::new(), BTreeSet::new());
+        let mut after: Option<String> = None;
+        // All is looked at before anything is changed: what is staged would be laid over each further page.
+        loop {
+            let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|held| held.record.id.clone());
+            for held in page {
+                match self.0.0.get(&held.record.id) {
+                    None => gone.push(held.record.id),
+                    Some((key, expires_at)) if *key == held.content && *expires_at == held.record.expires_at => {
+                        unchanged.insert(held.record.id);
+                    }
+                    Some(_) => {}
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        for name in &gone {
+            tx.delete::<Key>(name)?;
+        }
+        let mut written = 0;
+        for (name, (key, expires_at)) in &self.0.0 {
+            // What has died since the keys were read is dead in both.
+            if !unchanged.contains(name) && expires_at.is_none_or(|at| cx.now_ms < at) {
+                // Nothing named it until now, so upkeep may have taken it away; from here to the commit it does not.
+                if let Stored::Blob(blob) = &key.value {
+                    tx.blob(blob, 0..1)?;
+                }
+                tx.put(name, key, *expires_at)?;
+                written += 1;
+            }
+        }
+        let outcome = format!("Keys written: {written}, deleted: {}, unchanged: {}.", gone.len(), unchanged.len());
+        Ok(Step::Done(Reply { outcome, result: serde_json::Value::Null, image: None }))
+    }
+}

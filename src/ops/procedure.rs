@@ -1,0 +1,60 @@
+//! Procedures: what the kernel does in more than one file. Two files never commit together, so there is no one turn
+//! in which it could happen; the kernel takes the steps in an order in which a crash between them is harmless.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::{
+    instances::{
+        Create,
+        copies::{Duplicate, Snapshot},
+        diff::Diff,
+        restore::Restore,
+        state::{Delete, SetReadOnly, Undelete},
+    },
+    operation::OpMeta,
+};
+
+/// A procedure with its arguments.
+#[derive(Debug)]
+pub enum Procedure {
+    /// An empty instance is made.
+    Create(Create),
+    /// An instance is copied, whole or in part.
+    Duplicate(Duplicate),
+    /// An instance is copied as it is, for later.
+    Snapshot(Snapshot),
+    /// An instance is put away.
+    Delete(Delete),
+    /// A deleted instance is brought back.
+    Undelete(Undelete),
+    /// An instance is closed or opened for writing.
+    SetReadOnly(SetReadOnly),
+    /// The keys of an instance become those of another.
+    Restore(Restore),
+    /// Two instances are compared.
+    Diff(Diff),
+}
+
+/// The arguments of a procedure, which stands in the registry like any operation.
+pub trait Arguments: DeserializeOwned + JsonSchema + Into<Procedure> + 'static {
+    /// Its name on every face. This is the only place that writes it.
+    const NAME: &'static str;
+    /// Its other facts.
+    const META: OpMeta;
+    /// Its result.
+    type Out: JsonSchema;
+}
+
+/// Each procedure is one of its arguments' type.
+macro_rules! procedures {
+    ($($name:ident),+) => {
+        $(impl From<$name> for Procedure {
+            fn from(arguments: $name) -> Self {
+                Self::$name(arguments)
+            }
+        })+
+    };
+}
+
+procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff);
