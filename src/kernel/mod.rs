@@ -150,7 +150,7 @@ impl Kernel {
                 let order = Order { bytes, ..Order::new(entry.name, call.into(), caller.clone()) };
                 self.turn(&handle, entry, order).await
             }
-            Answer::Procedure(parse) => self.run(caller, parse(args)?).await,
+            Answer::Procedure(parse) => self.run(caller, instance, parse(args)?).await,
             Answer::Search => {
                 let search: catalog::Search = parse(args)?;
                 Reply::of(&catalog::search(ops::registry(), caller.mode, search.query.as_str()))

@@ -40,7 +40,7 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<keys::history::Restore>(),
         Entry::of::<batch::Batch>(),
         Entry::of::<undo::Undo>(),
-        Entry::of::<keys::purge::Purge>(),
+        Entry::procedure::<keys::purge::Purge>(),
         Entry::of::<log::LogRead>(),
         Entry::procedure::<instances::Create>(),
         Entry::of::<instances::catalog::List>(),

@@ -12,6 +12,7 @@ use super::{
         restore::Restore,
         state::{Delete, SetReadOnly, Undelete},
     },
+    keys::purge::Purge,
     operation::OpMeta,
 };
 
@@ -34,6 +35,8 @@ pub enum Procedure {
     Restore(Restore),
     /// Two instances are compared.
     Diff(Diff),
+    /// Older values of a key are erased, in clones and snapshots too.
+    Purge(Purge),
 }
 
 /// The arguments of a procedure, which stands in the registry like any operation.
@@ -57,4 +60,4 @@ macro_rules! procedures {
     };
 }
 
-procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff);
+procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge);

@@ -117,3 +117,25 @@ fn an_answer_that_is_kept_does_not_outlive_the_value_that_it_shows() {
     drop(client.close_stdin_and_wait());
     assert!(!is_found(&env.data()), "the purged value is still in a file");
 }
+
+#[test]
+fn copies_that_still_hold_values_are_named_and_can_be_purged_too() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    client.write("k", &format!("{SECRET} one"));
+    op(&mut client, "instance_snapshot", json!({"instance": "default", "note": "before"}));
+    op(&mut client, "instance_clone", json!({"instance": "default", "name": "copy"}));
+    op(&mut client, "instance_clone", json!({"instance": "copy", "name": "copy of copy"}));
+    client.write("k", "now");
+    env.cli(&["-i", "copy", "set", "k", "now"]).ok();
+    env.cli(&["-i", "copy of copy", "rm", "k"]).ok();
+    let held = op(&mut client, "purge_key", json!({"key": "k"}))["held_by"].clone();
+    let held: Vec<_> = held.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    assert_eq!(held[..2], ["copy", "copy of copy"]);
+    assert!(held[2].starts_with("default@") && held.len() == 3, "{held:?}");
+    let held = op(&mut client, "purge_key", json!({"key": "k", "everywhere": true}))["held_by"].clone();
+    // A clone's own current value stays.
+    assert_eq!(held, json!(["copy"]));
+    drop(client.close_stdin_and_wait());
+    assert!(!is_found(&env.data()), "the purged value is still in a file");
+}

@@ -6,6 +6,7 @@
 
 mod diff;
 mod making;
+mod purge;
 mod restore;
 mod state;
 
@@ -65,7 +66,7 @@ impl Kernel {
             return Ok((found, false));
         }
         let create: Create = parse(serde_json::json!({ "name": name }))?;
-        match self.run(caller, create.into()).await {
+        match self.run(caller, instance, create.into()).await {
             Ok(_) => Ok((self.locate(instance)?, true)),
             // Another process was first.
             Err(OpError::AlreadyExists { .. }) => Ok((self.locate(instance)?, false)),
@@ -73,10 +74,15 @@ impl Kernel {
         }
     }
 
-    /// Carries out a procedure. Once begun it is ended also when nobody waits for it any more: a caller who leaves
+    /// Carries out a procedure, called on an instance. Once begun it is ended also when nobody waits for it any more: a caller who leaves
     /// between two steps must not leave them half done.
-    pub(super) async fn run(&self, caller: &Caller, procedure: Procedure) -> Result<Reply, OpError> {
-        let (kernel, caller) = (self.this.upgrade().ok_or_else(stopped)?, caller.clone());
+    pub(super) async fn run(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        procedure: Procedure,
+    ) -> Result<Reply, OpError> {
+        let (kernel, caller, instance) = (self.this.upgrade().ok_or_else(stopped)?, caller.clone(), instance.clone());
         let running = tokio::spawn(async move {
             match procedure {
                 Procedure::Create(create) => kernel.create_instance(&caller, create.name).await,
@@ -93,6 +99,7 @@ impl Kernel {
                 }
                 Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
                 Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
+                Procedure::Purge(purge) => kernel.purge_key(&caller, &instance, purge).await,
             }
         });
         running.await.map_err(|_| stopped())?

@@ -13,22 +13,26 @@ use crate::model::{
     record::Blank,
     reply::KeptReply,
     value::Stored,
-    view::IdRange,
+    view::{IdRange, ReadView},
 };
 
 use super::meta;
 use crate::ops::{
-    operation::{Cx, EffectClass, Listing, OpMeta, Operation, Report, Step},
+    operation::{Call, Cx, EffectClass, Listing, OpMeta, Reply, Report, Step},
+    procedure::Arguments,
     tx::Tx,
 };
 
 /// Take all older values of a key out of its history, for good; its current value stays. Also for deleted keys.
-/// Names the clones and snapshots that still hold some.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// Names the clones and snapshots that still hold some. Fails with not_found when there never was such a key.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Purge {
     /// Key name
     pub key: KeyName,
+    /// Purge clones too, and take the key out of snapshots
+    #[serde(default)]
+    pub everywhere: bool,
 }
 
 /// How far it came.
@@ -53,19 +57,48 @@ impl Report for Purged {
     }
 }
 
-impl Operation for Purge {
+impl Arguments for Purge {
     const NAME: &'static str = "purge_key";
     const META: OpMeta = OpMeta {
         listing: Listing::Search,
         ..meta("Purge the history of a key", Action::Attributes, EffectClass::Delete)
     };
     type Out = Purged;
+}
 
-    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Purged>, OpError> {
+/// The part of it that one instance does.
+pub struct PurgeHere {
+    /// The key.
+    pub key: KeyName,
+    /// The current value goes too: of a snapshot it is an older one.
+    pub with_current: bool,
+}
+
+impl Call for PurgeHere {
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Reply>, OpError> {
         let name = self.key.as_str();
+        if self.with_current {
+            tx.delete::<Key>(name)?;
+        }
         let (purged, pending) = older_values(tx, name)?;
-        Ok(Step::Done(Purged { purged, pending, held_by: Vec::new() }))
+        Reply::of(&Purged { purged, pending, held_by: Vec::new() }).map(Step::Done)
     }
+}
+
+/// Whether an instance holds a value of the key, current or older.
+pub fn holds(view: &dyn ReadView, name: &str) -> Result<bool, OpError> {
+    if view.record(Key::KIND, name)?.is_some() {
+        return Ok(true);
+    }
+    let mut next = view.last_change(Key::KIND, name)?;
+    while let Some(change) = next.map(|seq| view.change(seq)).transpose()?.flatten() {
+        let key = change.body.as_deref().map(serde_json::from_str::<Key>);
+        if key.is_some_and(|key| key.is_ok_and(|key| key.value != Stored::Gone)) {
+            return Ok(true);
+        }
+        next = change.previous;
+    }
+    Ok(false)
 }
 
 /// Takes what a key was out of the log and out of kept replies: how many values, and whether upkeep has more to do.
