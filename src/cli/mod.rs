@@ -156,7 +156,8 @@ struct Session {
 
 impl Session {
     fn new(kernel: Arc<Kernel>, instance: InstanceRef) -> Self {
-        let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "cli");
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "cli", run);
         Self { kernel, instance, caller }
     }
 

@@ -5,6 +5,7 @@ pub mod clock;
 mod expiry;
 pub mod feed;
 mod follow;
+mod found;
 mod handle;
 mod instances;
 mod order;
@@ -43,6 +44,7 @@ use crate::{
 };
 
 use clock::Clock;
+use found::Found;
 use handle::{Handle, Look};
 pub use instances::Located;
 use order::Order;
@@ -65,11 +67,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user of this machine through a program, whose connection or command this is.
-    pub fn local(kind: permission::PrincipalKind, mode: Mode, client: &str) -> Self {
+    /// The user of this machine through a program, in one connection or command of it.
+    pub fn local(kind: permission::PrincipalKind, mode: Mode, client: &str, run: String) -> Self {
         let principal = Principal::local(kind);
         let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
-        let run = uuid::Uuid::new_v4().simple().to_string();
         let actor = Actor { principal: principal.id.clone(), kind, client, run };
         Self { principal, mode, actor, existing_only: false, once: None, leaving: CancellationToken::new() }
     }
@@ -108,6 +109,7 @@ pub struct Kernel {
     handles: Mutex<HashMap<InstanceId, Arc<Handle>>>,
     stats: Arc<Stats>,
     is_following: AtomicBool,
+    found: Found,
     this: Weak<Self>,
 }
 
@@ -120,6 +122,7 @@ impl Kernel {
             handles: Mutex::default(),
             stats: Arc::default(),
             is_following: AtomicBool::new(false),
+            found: Found::default(),
             this: this.clone(),
         })
     }

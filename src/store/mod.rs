@@ -34,6 +34,9 @@ pub trait Store: Send + Sync {
     fn share_blobs(&self, from: &InstanceId, to: &InstanceId, blobs: &[BlobRef]) -> Result<(), OpError>;
     /// Removes an instance and everything in it. Nothing may have it open.
     fn remove(&self, id: &InstanceId) -> Result<(), OpError>;
+    /// A number that is another one after each commit to this instance, by any process: a hint, cheap to ask for.
+    /// Nothing where there is none.
+    fn hint(&self, id: &InstanceId) -> Option<u64>;
     /// Watches for commits of other processes.
     fn watch(&self) -> Result<Box<dyn Watch>, OpError>;
     /// Keeps a large value, durable when this returns.

@@ -1,6 +1,6 @@
 //! One connection: what it is bound to, who calls through it, and its way to the kernel.
 
-use std::sync::{Arc, atomic::AtomicI64};
+use std::sync::{Arc, OnceLock, atomic::AtomicI64};
 
 use rmcp::{
     RoleServer,
@@ -13,11 +13,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     kernel::{Caller, Kernel, Located},
     model::{
-        actor::Actor,
         error::OpError,
         instance::{InstanceId, InstanceRef},
-        limits,
-        permission::{Mode, Principal, PrincipalKind},
+        permission::{Mode, PrincipalKind},
     },
     ops::{
         operation::{Cx, Reply},
@@ -33,7 +31,8 @@ pub struct Server {
     pub(super) kernel: Arc<Kernel>,
     pub(super) mount: Mount,
     pub(super) leaving: CancellationToken,
-    run: String,
+    /// Names what this session or process writes in the log, once something asks for it.
+    run: Arc<OnceLock<String>>,
     bound: Arc<OnceCell<Bound>>,
     /// What the client of an older session has subscribed to.
     pub(super) wanted: Wanted,
@@ -71,14 +70,13 @@ impl Server {
     ///
     /// `leaving` is cancelled when the client has closed its end: what it waits for is then answered at once.
     pub fn new(kernel: Arc<Kernel>, mount: Mount, leaving: CancellationToken) -> Self {
-        let run = uuid::Uuid::new_v4().simple().to_string();
         let ended = leaving.child_token();
         let alive = Some(Arc::new(ended.clone().drop_guard()));
         Self {
             kernel,
             mount,
             leaving,
-            run,
+            run: Arc::default(),
             bound: Arc::default(),
             wanted: Wanted::of_lists(Lists::ALL),
             asked_ms: Arc::default(),
@@ -121,7 +119,7 @@ impl Server {
 
     async fn follow(self, mount: Mount, peer: Peer<RoleServer>, since_ms: i64) {
         let client = peer.peer_info().map(|info| info.client_info.name.clone()).unwrap_or_default();
-        let caller = self.caller_of(&mount, &client);
+        let caller = self.caller_in(&mount, &client, self.run());
         let feed = match self.bound.get_or_try_init(|| self.bind(&mount, &caller)).await {
             Ok(bound) => self.kernel.feed(&caller, &bound.instance, since_ms),
             Err(error) => Err(error),
@@ -135,20 +133,20 @@ impl Server {
 
     pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let client = context.client_info().map(|info| info.name).unwrap_or_default();
-        self.caller_of(self.mount(context), &client)
+        // Requests of the newer protocol over HTTP belong to no session: a program's own are those of its name.
+        let has_session = context.protocol_version().is_none_or(|version| version.has_initialize());
+        let is_http = context.extensions.get::<axum::http::request::Parts>().is_some();
+        let run = if has_session || !is_http { self.run() } else { String::new() };
+        self.caller_in(self.mount(context), &client, run)
     }
 
-    fn caller_of(&self, mount: &Mount, client: &str) -> Caller {
-        let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
-        let principal = Principal::local(PrincipalKind::Agent);
-        Caller {
-            actor: Actor { principal: principal.id.clone(), kind: principal.kind, client, run: self.run.clone() },
-            principal,
-            mode: mount.mode,
-            existing_only: false,
-            once: None,
-            leaving: self.leaving.clone(),
-        }
+    fn run(&self) -> String {
+        self.run.get_or_init(|| uuid::Uuid::new_v4().simple().to_string()).clone()
+    }
+
+    fn caller_in(&self, mount: &Mount, client: &str, run: String) -> Caller {
+        let local = Caller::local(PrincipalKind::Agent, mount.mode, client, run);
+        Caller { leaving: self.leaving.clone(), ..local }
     }
 
     /// Does an operation on the connection's instance. Gives up when the client cancels the request.

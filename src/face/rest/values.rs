@@ -38,7 +38,7 @@ type At = Path<(String, String)>;
 fn caller(headers: &HeaderMap) -> Caller {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
     let client = agent.split(['/', ' ']).next().unwrap_or_default();
-    Caller::local(PrincipalKind::App, Mode::Edit, client)
+    Caller::local(PrincipalKind::App, Mode::Edit, client, String::new())
 }
 
 /// The value, or the range of it that is asked for.

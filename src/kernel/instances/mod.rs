@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-use super::{Caller, Kernel, order::Order, stopped};
+use super::{Caller, Kernel, found::Seen, order::Order, stopped};
 
 /// An instance as the catalog has it.
 #[derive(Debug, Clone)]
@@ -153,13 +153,21 @@ impl Kernel {
     }
 
     fn find_instance(&self, name: &str) -> Result<Option<Located>, OpError> {
-        let catalog = self.handle(&InstanceId::catalog())?;
-        catalog.read(&Caller::system(), Wait::default(), |tx, _| {
+        let catalog = InstanceId::catalog();
+        let seen = self.store.hint(&catalog).map(|hint| Seen { hint, at_ms: self.clock.wall_ms() });
+        if let Some(located) = seen.and_then(|seen| self.found.get(name, seen)) {
+            return Ok(Some(located));
+        }
+        let located = self.handle(&catalog)?.read(&Caller::system(), Wait::default(), |tx, _| {
             let Some(found) = instances::find(tx, name)? else { return Ok(None) };
             match InstanceRef::parse(&found.record.id)? {
                 InstanceRef::Id(id) => Ok(Some(Located { id, name: found.content.name })),
                 InstanceRef::Name(_) => Ok(None),
             }
-        })
+        })?;
+        if let (Some(located), Some(seen)) = (&located, seen) {
+            self.found.keep(name, located.clone(), seen);
+        }
+        Ok(located)
     }
 }

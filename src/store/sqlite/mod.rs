@@ -8,7 +8,10 @@ mod hint;
 mod instance;
 mod view;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use crate::model::{
     error::{OpError, Reason},
@@ -25,9 +28,10 @@ pub(crate) use files::{make_folder, new_file};
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
 
 /// All instances under one data folder.
-#[derive(Debug, Clone)]
 pub struct SqliteStore {
     root: PathBuf,
+    /// Open once it is asked for.
+    hint: OnceLock<hint::Hint>,
     durability: Durability,
     commit_delay_ms: u64,
 }
@@ -38,7 +42,7 @@ impl SqliteStore {
     /// Errors: `unavailable` when the SQLite that was built in is one that can lose commits.
     pub fn new(root: PathBuf, durability: Durability, commit_delay_ms: u64) -> Result<Self, OpError> {
         connection::assert_sound_sqlite()?;
-        Ok(Self { root, durability, commit_delay_ms })
+        Ok(Self { root, hint: OnceLock::new(), durability, commit_delay_ms })
     }
 
     /// The data folder.
@@ -115,6 +119,15 @@ impl Store for SqliteStore {
 
     fn remove(&self, id: &InstanceId) -> Result<(), OpError> {
         files::remove_instance(&self.folder(id))
+    }
+
+    fn hint(&self, id: &InstanceId) -> Option<u64> {
+        if self.hint.get().is_none() {
+            let opened = hint::Hint::open(&self.root).ok()?;
+            // Another thread may have been first; either is the same file.
+            drop(self.hint.set(opened));
+        }
+        self.hint.get()?.said(hint::slot_of(id)).ok()
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, OpError> {

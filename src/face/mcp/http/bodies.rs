@@ -2,7 +2,7 @@
 //! connection goes on.
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody as _},
     extract::Request,
     middleware::Next,
     response::Response,
@@ -13,6 +13,10 @@ use crate::model::limits;
 
 /// Hands on as much of a body as rmcp takes, and the piece that is too much when all others have been read.
 pub(super) async fn drain(request: Request, next: Next) -> Response {
+    // One that says that it is small enough is cut by HTTP itself.
+    if request.body().size_hint().upper().is_some_and(|most| most <= limits::MESSAGE_BYTES as u64) {
+        return next.run(request).await;
+    }
     let request = request.map(|body| {
         Body::from_stream(stream::unfold((body.into_data_stream(), 0), |(mut pieces, taken)| async move {
             let piece = pieces.next().await?;

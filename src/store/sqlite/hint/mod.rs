@@ -30,6 +30,13 @@ impl Hint {
         Ok(Self(file))
     }
 
+    /// What was last said of a slot.
+    pub(super) fn said(&self, slot: usize) -> io::Result<u64> {
+        let mut bytes = [0; SLOT_BYTES];
+        read_at(&self.0, &mut bytes, (slot * SLOT_BYTES) as u64)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
     /// Says that an instance has moved.
     pub(super) fn note(&self, slot: usize, head: u64) -> io::Result<()> {
         write_at(&self.0, &head.to_le_bytes(), (slot * SLOT_BYTES) as u64)
