@@ -79,6 +79,8 @@ fn service<H: ServerHandler>(
         // Checked by our own layer, on every route.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(limits::MESSAGE_BYTES)
+        // An answer that is one message needs no stream; a subscription still is one.
+        .with_json_response(true)
         .with_cancellation_token(cut);
     StreamableHttpService::new(move || Ok(handler()), sessions, config)
 }
