@@ -35,6 +35,7 @@ mod keys_read;
 mod keys_values;
 mod keys_wait;
 mod keys_write;
+mod kill;
 mod large;
 mod lifecycle;
 mod log_read;

@@ -1,7 +1,7 @@
 //! One connection over HTTP: requests one after the other, or an answer that does not end.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
     sync::mpsc::Sender,
     thread,
@@ -20,10 +20,15 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to `HOST:PORT`.
     pub(crate) fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("the server accepts connections");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a read deadline");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a write deadline");
-        Self { reader: BufReader::new(stream), host: address.to_owned() }
+        Self::try_open(address).expect("the server accepts connections")
+    }
+
+    /// The same to a server that may be killed meanwhile.
+    pub(crate) fn try_open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        Ok(Self { reader: BufReader::new(stream), host: address.to_owned() })
     }
 
     /// Sends bytes as they are. A server that refuses early may close before all of it is read; its answer is what
@@ -61,12 +66,17 @@ impl Connection {
 
     /// The answer to the next request.
     pub(crate) fn response(&mut self) -> Response {
+        self.try_response().expect("the answer arrives")
+    }
+
+    /// The same of a server that may be killed meanwhile. Errors: the connection ended before the answer did.
+    pub(crate) fn try_response(&mut self) -> io::Result<Response> {
         Response::read(&mut self.reader)
     }
 
     /// The head of the next answer; its body is still to be read.
     pub(crate) fn head(&mut self) -> Response {
-        Response::read_head(&mut self.reader)
+        Response::read_head(&mut self.reader).expect("the head arrives")
     }
 
     /// Whether the server has closed the connection. Waits until something comes.
@@ -113,14 +123,16 @@ struct Chunks<R> {
 impl<R: BufRead> Read for Chunks<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.left == 0 {
-            let mut line = String::new();
-            self.reader.read_line(&mut line)?;
+            let line = read_line(&mut self.reader)?;
             self.left = u64::from_str_radix(line.trim(), 16).unwrap_or(0);
         }
         let read = Read::take(&mut self.reader, self.left).read(buffer)?;
         self.left -= u64::try_from(read).expect("a chunk fits in memory");
+        if self.left > 0 && read == 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         if self.left == 0 {
-            self.reader.read_line(&mut String::new())?;
+            read_line(&mut self.reader)?;
         }
         Ok(read)
     }
@@ -138,33 +150,37 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    fn read_head(reader: &mut impl BufRead) -> Self {
-        let status_line = read_line(reader);
+    fn read_head(reader: &mut impl BufRead) -> io::Result<Self> {
+        let status_line = read_line(reader)?;
         let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let mut headers = Vec::new();
         loop {
-            let line = read_line(reader);
+            let line = read_line(reader)?;
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        Self { status: status.expect("a status line"), headers, body: Vec::new() }
+        Ok(Self { status: status.expect("a status line"), headers, body: Vec::new() })
     }
 
-    fn read(reader: &mut impl BufRead) -> Self {
-        let mut response = Self::read_head(reader);
+    fn read(reader: &mut impl BufRead) -> io::Result<Self> {
+        let mut response = Self::read_head(reader)?;
         if [204, 304].contains(&response.status) {
-            return response;
+            return Ok(response);
         }
         let body = &mut response.body;
         let read = if response.headers.iter().any(|(name, coding)| name == "transfer-encoding" && coding == "chunked") {
             Chunks { reader, left: 0 }.read_to_end(body)
         } else {
             let length = response.headers.iter().find(|(name, _)| name == "content-length");
-            let length = length.map_or(u64::MAX, |(_, text)| text.parse().expect("a length"));
-            reader.take(length).read_to_end(body)
+            let length = length.map(|(_, text)| text.parse::<usize>().expect("a length"));
+            let read = reader.take(length.map_or(u64::MAX, |length| length as u64)).read_to_end(body);
+            if length.is_some_and(|length| length > body.len()) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            read
         };
-        read.expect("the body arrives");
-        response
+        read?;
+        Ok(response)
     }
 
     /// The value of a header.
@@ -184,12 +200,17 @@ impl Response {
 
     /// The reply of this id in the body, be it JSON or a stream of events.
     pub(crate) fn message(&self, id: u64) -> Value {
+        self.try_message(id).unwrap_or_else(|| panic!("{}: no reply {id} in {}", self.status, self.text()))
+    }
+
+    /// The same, or nothing when the server ended before it had replied.
+    pub(crate) fn try_message(&self, id: u64) -> Option<Value> {
         if !self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            return self.json();
+            return serde_json::from_slice(&self.body).ok();
         }
         let text = self.text();
         let mut messages = text.split("\n\n").filter_map(|event| serde_json::from_str::<Value>(&data_of(event)).ok());
-        messages.find(|message| message["id"] == id).unwrap_or_else(|| panic!("no reply {id} in {text}"))
+        messages.find(|message| message["id"] == id)
     }
 }
 
@@ -198,10 +219,12 @@ fn data_of(event: &str) -> String {
     data.map(str::trim_start).collect::<Vec<_>>().join("\n")
 }
 
-fn read_line(reader: &mut impl BufRead) -> String {
+/// A line. Errors: the connection ended in front of it or within it.
+fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
-    reader.read_line(&mut line).expect("the answer arrives");
-    line.trim_end_matches(['\r', '\n']).to_owned()
+    reader.read_line(&mut line)?;
+    let whole = line.strip_suffix('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(whole.trim_end_matches('\r').to_owned())
 }
 
 #[test]
@@ -210,8 +233,13 @@ fn an_answer_in_chunks_is_put_together() {
                  9\r\ndata: \n\nd\r\n16\r\nata: {\"id\":7,\"r\":1}\n\n\n\r\n0\r\n\r\n";
     let mut two =
         BufReader::new([bytes, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"].concat().leak().as_bytes());
-    let response = Response::read(&mut two);
+    let response = Response::read(&mut two).unwrap();
     assert_eq!(response.status, 200);
     assert_eq!(response.message(7)["r"], 1);
-    assert_eq!(Response::read(&mut two).status, 202, "the next answer begins where this one ends");
+    assert_eq!(Response::read(&mut two).unwrap().status, 202, "the next answer begins where this one ends");
+    // However early the connection ends, what came is no answer.
+    for length in 0..bytes.len() {
+        let cut = Response::read(&mut BufReader::new(&bytes.as_bytes()[..length]));
+        assert!(cut.is_err(), "{length}");
+    }
 }

@@ -1,10 +1,13 @@
 //! `mindcache serve`, and as much of an HTTP client as its tests need.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::{
+        Mutex,
+        mpsc::{self, Receiver},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -23,7 +26,7 @@ pub(crate) const JSON: [(&str, &str); 2] =
 /// One process of `mindcache serve`, killed on drop.
 pub(crate) struct Server {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     data: PathBuf,
     /// Its first line.
     pub(crate) first_line: String,
@@ -45,6 +48,7 @@ impl Server {
                 }
             }
         });
+        let lines = Mutex::new(lines);
         let mut server = Self { child, lines, data, first_line: String::new(), address: String::new() };
         server.first_line = server.next_line();
         let (_, address) = server.first_line.split_once("http://").expect("the first line names the address");
@@ -59,7 +63,7 @@ impl Server {
 
     /// The next line of standard output.
     pub(crate) fn next_line(&self) -> String {
-        self.lines.recv_timeout(DEADLINE).expect("the server prints a line")
+        self.lines.lock().expect("no reader panics").recv_timeout(DEADLINE).expect("the server prints a line")
     }
 
     /// The token of the data folder.
@@ -90,9 +94,20 @@ impl Server {
 
     /// A request on a connection of its own.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
-        let mut connection = self.connect();
+        self.try_send(method, path, headers, body).expect("the answer arrives")
+    }
+
+    /// A request of a server that may be killed meanwhile.
+    pub(crate) fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Response> {
+        let mut connection = Connection::try_open(&self.address)?;
         connection.send(method, path, &[&[("Connection", "close")], headers].concat(), body.as_bytes());
-        connection.response()
+        connection.try_response()
     }
 
     /// An MCP client of `/mcp` with the token, after its handshake.
@@ -102,9 +117,14 @@ impl Server {
 
     /// The same at another address.
     pub(crate) fn mcp_at(&self, path: &str) -> HttpClient<'_> {
+        self.try_mcp_at(path).expect("the answer arrives")
+    }
+
+    /// The same of a server that may be killed meanwhile.
+    pub(crate) fn try_mcp_at(&self, path: &str) -> io::Result<HttpClient<'_>> {
         let mut client = HttpClient::new(self, path, Era::Legacy);
-        client.handshake();
-        client
+        client.handshake()?;
+        Ok(client)
     }
 
     /// A client of 2026-07-28 at `/mcp`.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
 };
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     DEADLINE,
-    connection::{Connection, Events},
+    connection::{Connection, Events, Response},
     http::{JSON, Server},
     mcp::{self, Era, LEGACY, MODERN, Reply, ToolReply, initialize_params, reply_of, with_meta},
 };
@@ -46,11 +47,17 @@ impl<'s> HttpClient<'s> {
     }
 
     /// `initialize` and `notifications/initialized`.
-    pub(crate) fn handshake(&mut self) {
-        self.request("initialize", &initialize_params(LEGACY)).expect("initialize succeeds");
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        self.try_request("initialize", &initialize_params(LEGACY))?.expect("initialize succeeds");
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
-        let response = self.server.post(&self.path, &self.headers("notifications/initialized", None), &initialized);
+        let response = self.try_post("notifications/initialized", None, &initialized)?;
         assert_eq!(response.status, 202, "{}", response.text());
+        Ok(())
+    }
+
+    fn try_post(&self, method: &str, name: Option<&str>, body: &str) -> io::Result<Response> {
+        let headers = [&JSON, &self.headers(method, name)[..]].concat();
+        self.server.try_send("POST", &self.path, &headers, body)
     }
 
     /// The headers of a message.
@@ -78,20 +85,32 @@ impl<'s> HttpClient<'s> {
 
     /// A request and its reply.
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> Reply {
+        self.try_request(method, params).expect("the answer arrives")
+    }
+
+    /// The same of a server that may be killed meanwhile.
+    fn try_request(&mut self, method: &str, params: &Value) -> io::Result<Reply> {
         let body = self.message(method, params);
-        let response = self.server.post(&self.path, &self.headers(method, name_of(params)), &body);
+        let response = self.try_post(method, name_of(params), &body)?;
         // A request of the newer era may be refused with the status that goes with its error.
         assert!(response.status == 200 || self.era == Era::Modern, "{}: {}", response.status, response.text());
         if let Some(session) = response.header("mcp-session-id") {
             self.session = Some(session.to_owned());
         }
-        reply_of(response.message(self.last_id))
+        let message = response.try_message(self.last_id).ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(reply_of(message))
     }
 
     /// A tool call.
     pub(crate) fn call(&mut self, tool: &str, args: &Value) -> ToolReply {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": args}));
         ToolReply::of(result.unwrap_or_else(|error| panic!("{tool} is a protocol error: {error}")))
+    }
+
+    /// A tool call of a server that may be killed meanwhile.
+    pub(crate) fn try_call(&mut self, tool: &str, args: &Value) -> io::Result<ToolReply> {
+        let result = self.try_request("tools/call", &json!({"name": tool, "arguments": args}))?;
+        Ok(ToolReply::of(result.unwrap_or_else(|error| panic!("{tool} is a protocol error: {error}"))))
     }
 
     /// Sends a request; answers its id and the connection on which its answer will come.

@@ -239,6 +239,11 @@ impl Client {
         listed["keys"].as_array().expect("keys").iter().map(|key| text(&key["key"])).collect()
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the process has written to standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().expect("no reader of standard error panics").clone()

@@ -2,6 +2,8 @@
 //!
 //! Every process that a test starts is killed when its handle is dropped. Waiting is receiving with a deadline.
 
+pub(crate) mod audit;
+pub(crate) mod chance;
 pub(crate) mod connection;
 pub(crate) mod http;
 pub(crate) mod http_client;
@@ -179,13 +181,18 @@ pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Output {
     }
 }
 
-/// Kills a process that another thread is waiting for.
-fn kill(pid: u32) {
+/// Kills a process that another thread is talking to or waiting for.
+pub(crate) fn kill(pid: u32) {
     drop(Command::new("kill").args(["-KILL", &pid.to_string()]).status());
 }
 
 /// Says why a test did nothing.
-#[expect(clippy::print_stderr, reason = "a test that did nothing must say so")]
 pub(crate) fn skip(reason: &str) {
-    eprintln!("skipped: {reason}");
+    say(&format!("skipped: {reason}"));
+}
+
+/// Says what a test measured or drew; seen when it fails, or with `--nocapture`.
+#[expect(clippy::print_stderr, reason = "figures and seeds are for whoever looks into a failure")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
 }
