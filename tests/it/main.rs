@@ -38,6 +38,7 @@ mod keys_write;
 mod kill;
 mod large;
 mod lifecycle;
+mod linear;
 mod log_read;
 mod modes;
 mod operations;
