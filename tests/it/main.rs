@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod disk_full;
 mod eras;
+mod fair;
 mod harness;
 mod history;
 mod hostile;
