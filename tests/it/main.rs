@@ -43,6 +43,7 @@ mod linear;
 mod log_read;
 mod modes;
 mod operations;
+mod power;
 mod processes;
 mod prompts;
 mod purge;
