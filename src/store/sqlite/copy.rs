@@ -22,9 +22,9 @@ use super::{
 ///
 /// SQLite's own backup, from a reader and in one step: page by page it would begin anew with each commit of somebody
 /// else, and the file alone lacks what is still in its write-ahead log.
-pub(super) fn copy_instance(from: &Path, to: &Path, access: Access) -> Result<(), OpError> {
+pub(super) fn copy_instance(from: &Path, to: &Path, root: &Path, access: Access) -> Result<(), OpError> {
     let (source, large) = (connection::open_reader(from)?, Blobs::of(from));
-    files::build_beside(to, |beside| {
+    files::build_beside(to, root, |beside| {
         let values = Blobs::of(beside);
         // Before the state is taken, what a collection may take away right after it; afterwards, what had come until
         // then. What the copy has too much its own collection takes away.

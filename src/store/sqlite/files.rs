@@ -10,6 +10,8 @@ use crate::model::error::{OpError, Reason};
 
 /// Name of the database file of an instance.
 pub(super) const DATABASE: &str = "instance.db";
+/// Name of what SQLite keeps beside it: commits that are not in it yet.
+const LOG: &str = "instance.db-wal";
 /// Name of the folder of large values.
 pub(super) const BLOBS: &str = "blobs";
 /// Name of the file whose lock makes writers take turns.
@@ -70,6 +72,36 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the names on the way to a folder durable. Who made them may have been killed before it came to that, and
+/// nobody can see whether it did.
+fn sync_path(folder: &Path, root: &Path) -> io::Result<()> {
+    for above in folder.ancestors().skip(1) {
+        let synced = sync_folder(above);
+        if above.starts_with(root) {
+            synced?;
+        } else if let Err(error) = synced {
+            // Not a folder in which this user makes others: it was there before the data folder.
+            tracing::debug!(%error, "{} is taken to be durable", above.display());
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes durable what stands in the log of the database of an instance. Its last writer may have been killed between
+/// writing and syncing, and what the next to open it finds there counts as committed.
+pub(super) fn sync_log(folder: &Path) -> Result<(), OpError> {
+    let path = folder.join(LOG);
+    // No lock of SQLite is on this file, so that closing it lets go of none.
+    let synced = match OpenOptions::new().write(true).open(&path) {
+        Ok(log) => log.sync_all().and_then(|()| sync_folder(folder)),
+        // All of it is in the database, which was synced before its log went.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    synced.map_err(|error| unavailable(&error, "sync", &path))
+}
+
 /// A new file, private to this user.
 pub(crate) fn new_file(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().write(true).create_new(true), path)
@@ -90,8 +122,8 @@ fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// Makes the folder of an instance from an image of its database. `false` when another process was first.
-pub(super) fn create_instance(folder: &Path, image: &[u8]) -> Result<bool, OpError> {
-    build_beside(folder, |beside| {
+pub(super) fn create_instance(folder: &Path, root: &Path, image: &[u8]) -> Result<bool, OpError> {
+    build_beside(folder, root, |beside| {
         let write = || {
             new_file(&beside.join(DATABASE)).and_then(|mut database| {
                 database.write_all(image)?;
@@ -102,15 +134,20 @@ pub(super) fn create_instance(folder: &Path, image: &[u8]) -> Result<bool, OpErr
     })
 }
 
-/// Makes the folder of an instance: built beside, synced, renamed. `false` when another process was first.
-pub(super) fn build_beside(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), OpError>) -> Result<bool, OpError> {
+/// Makes the folder of an instance, built beside, synced, renamed, and all names from the data folder down to it
+/// durable. `false` when another process was first.
+pub(super) fn build_beside(
+    folder: &Path,
+    root: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), OpError>,
+) -> Result<bool, OpError> {
     let failed = |error: io::Error| unavailable(&error, "create", folder);
     let parent = folder.parent().unwrap_or(Path::new("."));
     make_folder(parent).map_err(failed)?;
     // A leading dot and a random name: no start of another process takes it for an instance.
     let beside = parent.join(format!(".new-{}", uuid::Uuid::new_v4()));
     let begun = begin(&beside).map_err(failed);
-    let built = begun.and_then(|()| fill(&beside)).and_then(|()| put_in_place(&beside, folder).map_err(failed));
+    let built = begun.and_then(|()| fill(&beside)).and_then(|()| put_in_place(&beside, folder, root).map_err(failed));
     if !matches!(built, Ok(true))
         && let Err(error) = fs::remove_dir_all(&beside)
         && error.kind() != io::ErrorKind::NotFound
@@ -127,12 +164,12 @@ fn begin(beside: &Path) -> io::Result<()> {
     new_file(&beside.join(LOCK)).map(drop)
 }
 
-fn put_in_place(beside: &Path, folder: &Path) -> io::Result<bool> {
+fn put_in_place(beside: &Path, folder: &Path, root: &Path) -> io::Result<bool> {
     sync_folder(beside)?;
     match fs::rename(beside, folder) {
         Err(_) if folder.is_dir() => Ok(false),
         Err(error) => Err(error),
-        Ok(()) => sync_folder(folder.parent().unwrap_or(Path::new("."))).map(|()| true),
+        Ok(()) => sync_path(folder, root).map(|()| true),
     }
 }
 

@@ -82,6 +82,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError> {
         let root = &self.root;
+        // What is written to an instance is lost without the catalog's record of it, which another process made.
+        if !id.is_catalog() && self.durability == Durability::Full {
+            files::sync_log(&self.folder(&InstanceId::catalog()))?;
+        }
         let hint = hint::Hint::open(root)
             .inspect_err(|error| tracing::warn!(%error, "no hint file: others hear of changes a second late"))
             .ok();
@@ -106,11 +110,11 @@ impl Store for SqliteStore {
         if id.is_catalog() {
             self.refuse_lost_catalog()?;
         }
-        files::create_instance(&folder, &connection::template_image()?)
+        files::create_instance(&folder, &self.root, &connection::template_image()?)
     }
 
     fn copy(&self, from: &InstanceId, to: &InstanceId, access: Access) -> Result<(), OpError> {
-        copy::copy_instance(&self.folder(from), &self.folder(to), access)
+        copy::copy_instance(&self.folder(from), &self.folder(to), &self.root, access)
     }
 
     fn share_blobs(&self, from: &InstanceId, to: &InstanceId, blobs: &[BlobRef]) -> Result<(), OpError> {

@@ -12,7 +12,7 @@ use crate::model::{
 fn open_image() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("one");
-    assert!(files::create_instance(&place, &connection::template_image().unwrap()).unwrap());
+    assert!(files::create_instance(&place, folder.path(), &connection::template_image().unwrap()).unwrap());
     let connection = connection::open_writer(&place, connection::Durability::Full).unwrap();
     (folder, connection)
 }
@@ -33,8 +33,8 @@ fn the_second_creator_finds_the_first_ones_instance() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("a/one");
     let image = connection::template_image().unwrap();
-    assert!(files::create_instance(&place, &image).unwrap());
-    assert!(!files::create_instance(&place, &image).unwrap());
+    assert!(files::create_instance(&place, folder.path(), &image).unwrap());
+    assert!(!files::create_instance(&place, folder.path(), &image).unwrap());
     let left: Vec<_> = std::fs::read_dir(place.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing half-built stays");
 }
@@ -127,7 +127,7 @@ fn a_copy_has_what_is_still_in_the_log_and_is_one_tidy_file() {
     set_head(&connection, 5);
     for (name, access) in [("open", Access::Open), ("closed", Access::ReadOnly)] {
         let to = folder.path().join("shelf").join(name);
-        copy::copy_instance(&folder.path().join("one"), &to, access).unwrap();
+        copy::copy_instance(&folder.path().join("one"), &to, folder.path(), access).unwrap();
         let mut left: Vec<_> = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [files::BLOBS, files::DATABASE, files::LOCK]);
@@ -150,7 +150,7 @@ fn a_copy_has_the_large_values_and_a_failed_one_leaves_nothing() {
     let content = Content::Text("é".repeat(100_000));
     let blob = super::blobs::Blobs::of(&from).save(&content).unwrap();
     std::fs::write(walk(&from.join("blobs"))[0].with_file_name(".new-half"), b"half").unwrap();
-    copy::copy_instance(&from, &shelf.join("two"), Access::Open).unwrap();
+    copy::copy_instance(&from, &shelf.join("two"), &shelf, Access::Open).unwrap();
     let copied = super::blobs::Blobs::of(&shelf.join("two"));
     assert_eq!(copied.read(&blob, 0..blob.bytes).unwrap(), content.as_bytes());
     assert_eq!(walk(&shelf.join("two").join("blobs")).len(), 1, "what is being written is not copied");
@@ -158,8 +158,8 @@ fn a_copy_has_the_large_values_and_a_failed_one_leaves_nothing() {
     std::fs::remove_dir_all(from.join("blobs")).unwrap();
     assert_eq!(copied.read(&blob, 0..2).unwrap(), "é".as_bytes());
     std::fs::write(from.join(files::DATABASE), b"no database").unwrap();
-    assert!(copy::copy_instance(&from, &shelf.join("three"), Access::Open).is_err());
-    assert!(copy::copy_instance(&folder.path().join("nowhere"), &shelf.join("four"), Access::Open).is_err());
+    assert!(copy::copy_instance(&from, &shelf.join("three"), &shelf, Access::Open).is_err());
+    assert!(copy::copy_instance(&folder.path().join("nowhere"), &shelf.join("four"), &shelf, Access::Open).is_err());
     assert_eq!(std::fs::read_dir(&shelf).unwrap().count(), 1);
 }
 

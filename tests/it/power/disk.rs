@@ -74,10 +74,16 @@ impl Disk {
     /// The disk under `root` when the power goes at `cut`.
     pub(super) fn at(calls: &[Call], root: &str, cut: u64) -> Self {
         let mut disk = Self { root: root.to_owned(), nodes: vec![Node { is_folder: true, ..Node::default() }] };
-        for call in calls.iter().take_while(|call| call.began <= cut) {
-            disk.play(call, cut);
-        }
+        disk.go_on(calls, root, cut);
         disk
+    }
+
+    /// Calls of other processes that found what the calls before had left, in another place.
+    pub(super) fn go_on(&mut self, calls: &[Call], root: &str, cut: u64) {
+        root.clone_into(&mut self.root);
+        for call in calls.iter().take_while(|call| call.began <= cut) {
+            self.play(call, cut);
+        }
     }
 
     fn play(&mut self, call: &Call, cut: u64) {

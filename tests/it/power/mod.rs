@@ -19,6 +19,7 @@ use crate::harness::{
     chance::{Chance, rounds},
     say,
 };
+use calls::Act;
 use disk::{ALL_KEPT, Disk, Kept};
 use script::Run;
 
@@ -139,4 +140,25 @@ fn with_normal_durability_the_same_cuts_lose_what_was_acknowledged() {
     // It loses the end, and nothing but the end.
     let other: Vec<_> = found.iter().filter(|problem| !problem.contains("lost: ")).collect();
     assert!(other.is_empty(), "{other:?}");
+}
+
+#[test]
+fn bug_what_a_killed_process_left_unsynced_is_made_sure_by_the_next() {
+    let Some(first) = script::run_one(&Env::new(), "a") else { return };
+    let mut chance = Chance::seeded(1);
+    let syncs = first.calls.iter().filter(|call| matches!(call.act, Act::Sync(_)));
+    for (number, sync) in syncs.enumerate() {
+        // A kill just before this sync: what was called so far is there, sure or not.
+        let killed = sync.began - 1;
+        let mut disk = Disk::at(&first.calls, &first.root, killed);
+        let env = Env::new();
+        disk.leave(&env.path(""), Kept::Everything, &mut chance);
+        let Some(next) = script::run_one(&env, "b") else { return };
+        let at = next.told.last().expect("the next process answered").at;
+        disk.go_on(&next.calls, &next.root, at);
+        let left = Env::new();
+        disk.leave(&left.path(""), Kept::Nothing, &mut chance);
+        let found = problems(&next, &left.data(), at);
+        assert!(found.is_empty(), "killed before sync {number}, {:?}: {}", sync.act, found.join("\n"));
+    }
 }

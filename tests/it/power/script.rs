@@ -95,13 +95,17 @@ pub(super) struct Run {
     pub(super) logs: BTreeMap<String, Vec<Row>>,
 }
 
-/// The tracer, if there is one and it may trace.
+/// The tracer. Nothing, and a word about it, where there is none or it may not trace.
 fn strace() -> Option<PathBuf> {
     let program = ["/usr/bin/strace", "/bin/strace", "/usr/local/bin/strace"].map(PathBuf::from);
     let may_trace = |path: &PathBuf| {
         Command::new(path).args(["-o", "/dev/null", "true"]).output().is_ok_and(|out| out.status.success())
     };
-    program.into_iter().find(|path| path.exists()).filter(may_trace)
+    let found = program.into_iter().find(|path| path.exists()).filter(may_trace);
+    if found.is_none() {
+        skip("there is no strace here, or it may not trace");
+    }
+    found
 }
 
 /// Starts a process under the tracer.
@@ -116,10 +120,7 @@ fn start(env: &Env, strace: &Path, trace: &Path, instance: &str, durability: &st
 
 /// Plays the script. Nothing where there is no tracer.
 pub(super) fn run(durability: &str) -> Option<Run> {
-    let Some(strace) = strace() else {
-        skip("there is no strace here, or it may not trace");
-        return None;
-    };
+    let strace = strace()?;
     let env = Env::new();
     let trace = |who: usize| env.path(&format!("trace {who}"));
     let mut clients: BTreeMap<usize, Client> = BTreeMap::new();
@@ -139,6 +140,17 @@ pub(super) fn run(durability: &str) -> Option<Run> {
     end(&mut clients);
     let traces: Vec<_> = (0..WHO.len()).map(|who| (WHO[who], trace(who))).collect();
     Some(Run::of(&env, &traces))
+}
+
+/// One process that writes a key and a value with a file of its own, in a folder as it is. Nothing where there is no
+/// tracer.
+pub(super) fn run_one(env: &Env, key: &str) -> Option<Run> {
+    let trace = env.path("trace");
+    let mut client = start(env, &strace()?, &trace, "default", "full");
+    client.write(key, "value");
+    client.write("large", &"x".repeat(70_000));
+    end(&mut BTreeMap::from([(FIRST, client)]));
+    Some(Run::of(env, &[("default", trace)]))
 }
 
 /// Lets processes end by themselves.
