@@ -1,10 +1,22 @@
 //! A full disk: a clear error, nothing acknowledged lost, and work goes on when there is space again.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+    process::Command,
+};
 
 use serde_json::json;
 
-use crate::harness::{Env, mcp::Client, mcp::Era, skip};
+use crate::harness::{
+    Env,
+    mcp::{Client, Era},
+    skip,
+};
+
+/// What files on the small disk grow by.
+const PAGE: usize = 4096;
 
 /// A file system of 6 MiB on a folder, taken away when dropped.
 struct SmallDisk<'a>(&'a Path);
@@ -25,6 +37,46 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
+/// A process whose data folder is on the small disk.
+fn start(env: &Env, data: &Path) -> Client {
+    let mut command = env.command();
+    command.env("MINDCACHE_DATA_DIR", data).args(["mcp", "--mode", "edit"]);
+    let mut client = Client::start(command, Era::Legacy);
+    client.handshake();
+    client
+}
+
+/// Leaves so many bytes of a disk free. Taken away by removing the file.
+fn fill(ballast: &Path, leave: usize) {
+    // Until nothing goes in any more; then the last pages are given back.
+    let mut file = File::create(ballast).unwrap();
+    while file.write_all(&[0; PAGE]).is_ok() {}
+    let pages = file.metadata().unwrap().len() / PAGE as u64;
+    file.set_len(pages * PAGE as u64 - leave as u64).unwrap();
+}
+
+#[test]
+fn bug_a_disk_too_full_to_open_a_store_is_said_to_be_full() {
+    let env = Env::new();
+    let disk = env.path("disk");
+    let Some(_disk) = SmallDisk::on(&disk) else {
+        return skip("mounting a file system is not allowed here");
+    };
+    let (data, ballast) = (disk.join("data"), disk.join("ballast"));
+    let mut client = start(&env, &data);
+    client.write("k", "v");
+    assert!(client.close_stdin_and_wait().status.success());
+    // Even a reader needs the memory that processes share, which is a file.
+    fill(&ballast, 0);
+    let mut client = start(&env, &data);
+    for (tool, args) in [("read_key", json!({"key": "k"})), ("write_key", json!({"key": "k", "value": "w"}))] {
+        assert_eq!(client.call(tool, args).error("unavailable")["reason"], "disk_full", "{tool}");
+    }
+    fs::remove_file(&ballast).unwrap();
+    assert_eq!(client.value("k"), "v");
+    client.write("k", "w");
+}
+
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
     let env = Env::new();
@@ -32,10 +84,7 @@ fn a_full_disk_is_said_and_loses_nothing() {
     let Some(_disk) = SmallDisk::on(&folder) else {
         return skip("mounting a file system is not allowed here");
     };
-    let mut command = env.command();
-    command.env("MINDCACHE_DATA_DIR", &folder).arg("mcp");
-    let mut client = Client::start(command, Era::Legacy);
-    client.handshake();
+    let mut client = start(&env, &folder);
     let ballast = folder.join("ballast");
     client.write("first", "kept");
     fs::write(&ballast, vec![0; 1024 * 1024]).unwrap();
@@ -61,10 +110,7 @@ fn a_full_disk_is_said_and_loses_nothing() {
     client.write("after", "space again");
     acknowledged.push("after".to_owned());
     drop(client.kill9());
-    let mut command = env.command();
-    command.env("MINDCACHE_DATA_DIR", &folder).arg("mcp");
-    let mut next = Client::start(command, Era::Legacy);
-    next.handshake();
+    let mut next = start(&env, &folder);
     let mut keys = next.keys();
     acknowledged.sort();
     keys.sort();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi::SQLITE_IOERR_SHMSIZE};
 use serde::{Deserialize, Serialize};
 
 use crate::model::error::{OpError, Reason};
@@ -161,8 +161,12 @@ pub(super) fn assert_sound_sqlite() -> Result<(), OpError> {
 
 /// An error of SQLite in our words.
 pub(super) fn explain(error: &rusqlite::Error, path: &Path) -> OpError {
+    // The shared memory beside the database cannot grow: SQLite does not say there that the disk is full.
+    let is_no_room = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE);
     let (reason, remedy) = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => (Reason::DiskFull, "free some space, then try again; nothing was changed"),
+        Some(code) if code == ErrorCode::DiskFull || is_no_room => {
+            (Reason::DiskFull, "free some space, then try again; nothing was changed")
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             (Reason::ReadOnly, "make the folder writable for this user: SQLite needs that also for reading")
         }
