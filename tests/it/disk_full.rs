@@ -1,18 +1,23 @@
 //! A full disk: a clear error, nothing acknowledged lost, and work goes on when there is space again.
+//!
+//! `MINDCACHE_TEST_ROUNDS=200` tries every page at which the disk can get full.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Write,
     path::Path,
     process::Command,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{
     Env,
+    audit::audit,
+    chance::{Chance, rounds},
     mcp::{Client, Era},
-    skip,
+    say, skip,
 };
 
 /// What files on the small disk grow by.
@@ -46,6 +51,26 @@ fn start(env: &Env, data: &Path) -> Client {
     client
 }
 
+/// The run that is played with ever more space: each kind of write that the store makes. One more is one more line.
+fn script() -> Vec<(&'static str, Value)> {
+    let large = |of: &str| of.repeat(70_000);
+    let call = |name: &str, args: Value| json!({"name": name, "args": args});
+    vec![
+        ("write_key", json!({"key": "a", "value": "one"})),
+        ("write_key", json!({"key": "b", "value": "x".repeat(9_000)})),
+        ("append_key", json!({"key": "a", "text": " and more"})),
+        ("write_key", json!({"key": "large", "value": large("x")})),
+        ("set_key_attributes", json!({"key": "a", "tags": ["red", "green"]})),
+        ("append_key", json!({"key": "large", "text": " and more"})),
+        ("rename_key", json!({"key": "b", "new_key": "c"})),
+        ("op_call", call("instance_create", json!({"name": "second"}))),
+        ("delete_key", json!({"key": "a"})),
+        ("write_key", json!({"key": "a", "value": large("y")})),
+        ("clear_keys", json!({})),
+        ("write_key", json!({"key": "last", "value": "one"})),
+    ]
+}
+
 /// Leaves so many bytes of a disk free. Taken away by removing the file.
 fn fill(ballast: &Path, leave: usize) {
     // Until nothing goes in any more; then the last pages are given back.
@@ -53,6 +78,84 @@ fn fill(ballast: &Path, leave: usize) {
     while file.write_all(&[0; PAGE]).is_ok() {}
     let pages = file.metadata().unwrap().len() / PAGE as u64;
     file.set_len(pages * PAGE as u64 - leave as u64).unwrap();
+}
+
+/// Plays the script. Returns the seqs that were acknowledged, and how many calls were refused: for want of space, or
+/// because an earlier refusal has left nothing to change.
+fn play(client: &mut Client) -> (Vec<(u64, &'static str)>, usize) {
+    let (mut acknowledged, mut full) = (Vec::new(), 0);
+    for (tool, args) in script() {
+        let reply = client.call(tool, args);
+        if !reply.is_error {
+            let version = reply.ok()["version"].as_u64().unwrap_or_default();
+            acknowledged.extend((version > 0).then_some((version, tool)));
+            continue;
+        }
+        let error = &reply.structured["error"];
+        match error["code"].as_str() {
+            Some("unavailable") => {
+                assert_eq!(error["reason"], "disk_full", "{tool}: {error}");
+                full += 1;
+            }
+            Some("not_found" | "already_exists") => {}
+            _ => panic!("{tool}: {error}"),
+        }
+    }
+    (acknowledged, full)
+}
+
+/// What was acknowledged is in the log, as the change of that operation; everything else in the files agrees with it.
+fn is_all_there(data: &Path, acknowledged: &[(u64, &str)]) {
+    let (catalog, instance) = audit(data, "default");
+    let instance = instance.unwrap_or_default();
+    assert_eq!((catalog.problems, &instance.problems), (vec![], &vec![]));
+    let rows: BTreeMap<_, _> = instance.rows.iter().map(|row| (row.seq, row.operation.as_str())).collect();
+    for (version, tool) in acknowledged {
+        assert_eq!(rows.get(version), Some(tool), "change {version}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_write_loses_nothing_and_work_goes_on() {
+    let env = Env::new();
+    let disk = env.path("disk");
+    let Some(_disk) = SmallDisk::on(&disk) else {
+        return skip("mounting a file system is not allowed here");
+    };
+    let (data, ballast) = (disk.join("data"), disk.join("ballast"));
+    let mut chance = Chance::of("disk_full");
+    // How many pages the whole run takes: from nothing to that, the disk is full somewhere on the way.
+    let mut client = start(&env, &data);
+    assert_eq!(play(&mut client).1, 0, "6 MiB are enough");
+    let most = pages(&data);
+    drop(client);
+    let tries = rounds(24).min(most);
+    let mut refused = 0;
+    for number in 0..tries {
+        let free = (number * most + chance.below(most)) / tries;
+        drop(fs::remove_dir_all(&data));
+        // Half of the tries begin with a store that is there, the others on nothing.
+        let mut acknowledged = Vec::new();
+        let mut client = start(&env, &data);
+        if number % 2 == 0 {
+            acknowledged.push((client.write("before", "kept"), "write_key"));
+        }
+        fill(&ballast, free * PAGE);
+        let (taken, full) = play(&mut client);
+        acknowledged.extend(taken);
+        refused += full;
+        // To look needs a little space too.
+        fs::remove_file(&ballast).unwrap();
+        is_all_there(&data, &acknowledged);
+        let (taken, full) = play(&mut client);
+        assert_eq!(full, 0, "there is space again, {free} pages were left before");
+        acknowledged.extend(taken);
+        assert!(client.close_stdin_and_wait().status.success());
+        is_all_there(&data, &acknowledged);
+        assert_eq!(start(&env, &data).value("last"), "one");
+    }
+    say(&format!("{tries} of {most} pages tried: {refused} calls refused for want of space, nothing lost"));
+    assert!(refused > tries, "the disk was full: {refused}");
 }
 
 #[test]
@@ -75,6 +178,13 @@ fn bug_a_disk_too_full_to_open_a_store_is_said_to_be_full() {
     fs::remove_file(&ballast).unwrap();
     assert_eq!(client.value("k"), "v");
     client.write("k", "w");
+}
+
+/// The pages that the files below a folder take.
+fn pages(folder: &Path) -> usize {
+    let files = crate::harness::audit::files_below(folder);
+    let bytes = files.iter().map(|file| usize::try_from(file.metadata().unwrap().len()).unwrap());
+    bytes.map(|bytes| bytes.div_ceil(PAGE)).sum()
 }
 
 #[test]
