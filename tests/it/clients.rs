@@ -60,7 +60,7 @@ fn a_client_over_http_that_asks_first_and_falls_back() {
     let server = env.serve(&[]);
     server.mcp_modern().request("server/discover", &json!({})).expect("the question is answered");
     let mut client = HttpClient::new(&server, "/mcp", Era::Legacy);
-    client.handshake();
+    client.handshake().expect("the answer arrives");
     converse(&env, || Link::http(client, Era::Legacy), OLDER);
 }
 

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::harness::{
     Env,
     chance::{Chance, rounds},
-    http::{HttpClient, Server},
+    http::Server,
+    http_client::HttpClient,
     say,
 };
 use checker::{Did, Event, is_linearizable};
