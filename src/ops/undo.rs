@@ -60,7 +60,8 @@ impl Report for TakenBack {
     fn outcome(&self) -> String {
         let names: Vec<_> = self.keys.iter().take(5).map(|each| format!("\"{}\"", each.key)).collect();
         let more = if self.count > 5 { ", …" } else { "" };
-        format!("Took back {} of {} keys: {}{more}.", self.operation, self.count, names.join(", "))
+        let keys = if self.count == 1 { "key" } else { "keys" };
+        format!("Took back {} of {} {keys}: {}{more}.", self.operation, self.count, names.join(", "))
     }
 }
 
