@@ -1,15 +1,18 @@
 //! Settings: flags before environment. Every flag has its `MINDCACHE_…` twin.
 
-use std::{io::IsTerminal as _, path::PathBuf, sync::Arc};
+use std::{io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
 use jiff::tz::TimeZone;
 
 use crate::{
-    kernel::{Kernel, clock::SystemClock},
+    kernel::{Kernel, clock::SystemClock, duties::Care, most_open},
     model::error::{OpError, Reason},
-    store::sqlite::{DurabilitySetting, SqliteStore},
+    store::{
+        sqlite::{DurabilitySetting, SqliteStore},
+        upkeep::Retention,
+    },
 };
 
 /// Settings that every command takes.
@@ -31,6 +34,48 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "ZONE", default_value = "UTC", env = "MINDCACHE_TIME_ZONE", value_parser = zone)]
     pub time_zone: TimeZone,
 
+    /// Days of history that are kept, 0 for all; the last state of each key always is
+    #[arg(long, global = true, value_name = "DAYS", default_value_t = Retention::default().days, env = "MINDCACHE_HISTORY_DAYS")]
+    pub history_days: u32,
+
+    /// Changes that the history of an instance keeps, 0 for all
+    #[arg(long, global = true, value_name = "ROWS", default_value_t = Retention::default().rows, env = "MINDCACHE_HISTORY_ROWS")]
+    pub history_rows: u64,
+
+    /// Bytes of values that the history of an instance keeps, 0 for all; large values are not counted
+    #[arg(long, global = true, value_name = "BYTES", default_value_t = Retention::default().bytes, env = "MINDCACHE_HISTORY_BYTES")]
+    pub history_bytes: u64,
+
+    /// Take a data folder on a network file system: safe only while no other machine uses it
+    #[arg(long, global = true, env = "MINDCACHE_ALLOW_NETWORK_FS")]
+    pub allow_network_fs: bool,
+
+    /// How often to look for upkeep; for tests
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "MS",
+        default_value_t = 30_000,
+        env = "MINDCACHE_UPKEEP_EVERY_MS"
+    )]
+    pub upkeep_every_ms: u64,
+
+    /// After how long without use files are closed; for tests
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "MS",
+        default_value_t = 300_000,
+        env = "MINDCACHE_UPKEEP_IDLE_MS"
+    )]
+    pub upkeep_idle_ms: u64,
+
+    /// The command that runs: by it other processes tell who writes
+    #[arg(skip)]
+    pub command: String,
+
     /// Slow each commit, as a slow disk would; for benches
     #[arg(long, global = true, hide = true, default_value_t = 0, env = "MINDCACHE_BENCH_COMMIT_DELAY_MS")]
     pub bench_commit_delay_ms: u64,
@@ -38,6 +83,30 @@ pub struct Settings {
     /// Write the counts of commits and changes to this file at the end; for benches
     #[arg(long, global = true, hide = true, value_name = "FILE", env = "MINDCACHE_BENCH_STATS")]
     pub bench_stats: Option<PathBuf>,
+}
+
+/// Raises the number of files that this process may have open to what the system allows it; answers that number.
+#[cfg(unix)]
+fn raise_descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// The most that macOS takes although it says that there is no limit.
+    const MACOS_MOST: u64 = 10_240;
+    let found = getrlimit(Resource::Nofile);
+    for most in [found.maximum, found.maximum.map_or(Some(MACOS_MOST), |most| Some(most.min(MACOS_MOST)))] {
+        if found.current == most || found.current.is_some_and(|now| most.is_some_and(|most| now > most)) {
+            break;
+        }
+        if setrlimit(Resource::Nofile, Rlimit { current: most, maximum: found.maximum }).is_ok() {
+            break;
+        }
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+fn raise_descriptors() -> u64 {
+    u64::MAX
 }
 
 /// The zone of an IANA name.
@@ -63,8 +132,16 @@ impl Settings {
 
     /// The kernel over the data folder. Touches nothing on the disk yet.
     pub fn kernel(&self) -> Result<Arc<Kernel>, OpError> {
-        let store = SqliteStore::new(self.data_dir()?, self.durability, self.bench_commit_delay_ms)?;
-        Ok(Kernel::new(Arc::new(store), Arc::new(SystemClock { zone: self.time_zone.clone() })))
+        let store = SqliteStore::new(self.data_dir()?, self.durability, self.bench_commit_delay_ms)?
+            .named(format!("mindcache {}", self.command).trim_end())
+            .with_network(self.allow_network_fs);
+        let care = Care {
+            files: most_open(raise_descriptors()),
+            retention: Retention { days: self.history_days, rows: self.history_rows, bytes: self.history_bytes },
+            every: Duration::from_millis(self.upkeep_every_ms),
+            idle: Duration::from_millis(self.upkeep_idle_ms),
+        };
+        Ok(Kernel::with_care(Arc::new(store), Arc::new(SystemClock { zone: self.time_zone.clone() }), care))
     }
 
     /// Logs go to stderr: stdout belongs to the protocol and to results.

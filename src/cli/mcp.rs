@@ -49,6 +49,7 @@ pub(super) async fn run(
     let stop = stop_signal()?;
     let server = Server::new(Arc::clone(&kernel), Mount { instance, mode: args.mode }, end_of_input.clone());
     let transport = stdio::stdio(end_of_input.clone());
+    kernel.keep_well();
     let serving = async {
         match server.serve(transport).await {
             Ok(running) => {

@@ -11,7 +11,7 @@ mod views;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::{
@@ -91,7 +91,7 @@ enum Command {
 
 /// Runs the command line; the exit code says how it ended.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help on stdout and mistakes on stderr, and knows the code of each.
@@ -108,6 +108,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.fail(&failure),
     }
+}
+
+/// Reads the command line.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    matches.subcommand_name().unwrap_or_default().clone_into(&mut cli.settings.command);
+    Ok(cli)
 }
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {

@@ -56,6 +56,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let signal = stop_signal()?;
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
         introduce(output, address, &data_dir, token.as_deref())?;
+        kernel.keep_well();
         let stop = Stop::default();
         let access = Access { token, hosts: hosts(address), environment: "local" };
         let routes = mcp::http::router(Arc::clone(&kernel), &stop).merge(rest::router(kernel));

@@ -86,6 +86,17 @@ impl Queue {
 }
 
 impl Mailbox {
+    /// Whether a batch is running.
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().is_running
+    }
+
+    /// Takes the writer, if there is one. Nothing while a batch is running: then it stays where it is.
+    pub(super) fn take_idle(&self) -> Option<Vec<Box<dyn Instance>>> {
+        let mut queue = self.lock();
+        if queue.is_running { None } else { Some(queue.writer.take().into_iter().collect()) }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
         // Each change of the queue is a single step, so it is whole even if a holder panicked.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -158,23 +169,13 @@ impl Handle {
         Ok(!std::mem::replace(&mut queue.is_running, true))
     }
 
-    fn busy(&self) -> OpError {
-        OpError::Unavailable {
-            reason: Reason::Busy,
-            what: format!("instance {} has been busy for {} s", self.id, limits::GATE_WAIT_MS / 1000),
-            remedy:
-                "try again; if it stays so, look for a mindcache process that is stopped while it writes. Nothing was \
-                     changed"
-                    .into(),
-        }
-    }
-
     /// Empties the queue, group by group.
     fn run(&self) {
+        self.touch();
         let _idle = IdleAgain(&self.mailbox);
         let mut writer = self.mailbox.lock().writer.take();
         loop {
-            let finished = match writer.take().map_or_else(|| self.store.open(&self.id), Ok) {
+            let finished = match writer.take().map_or_else(|| self.open_writer(), Ok) {
                 Ok(mut open) => {
                     let succeeded = self.group(open.as_mut());
                     // After an error the file is opened anew: whatever was wrong with the connection is gone.
@@ -192,6 +193,12 @@ impl Handle {
         }
     }
 
+    fn open_writer(&self) -> Result<Box<dyn Instance>, OpError> {
+        let writer = self.store.open(&self.id)?;
+        self.opened(true);
+        Ok(writer)
+    }
+
     /// Puts the writer back if nothing is waiting.
     fn finished(&self, writer: &mut Option<Box<dyn Instance>>) -> bool {
         let mut queue = self.mailbox.lock();
@@ -207,7 +214,7 @@ impl Handle {
         let mut turns =
             Group { handle: self, pending: Vec::new(), bytes: 0, count: 0, since: Stopwatch::start(), due: i64::MAX };
         let result = writer.group(&mut turns);
-        let Group { pending, due, .. } = turns;
+        let Group { pending, due, bytes, .. } = turns;
         match result {
             Ok(committed) => {
                 if committed.changes > 0 {
@@ -218,6 +225,7 @@ impl Handle {
                     drop(answer.send(Answered::Reply(reply)));
                 }
                 if committed.changes > 0 {
+                    self.note_commit(committed.changes, bytes);
                     self.announce(committed.head);
                     self.due.send_if_modified(|earliest| std::mem::replace(earliest, due.min(*earliest)) > due);
                 }
@@ -313,6 +321,8 @@ impl Group<'_> {
             self.pending.push((command.answer, Err(error)));
             return None;
         }
+        // Upkeep may have taken away what nothing named yet; from here to the commit it waits at the gate.
+        command.saved.retain(|saved| self.handle.store.has_blob(&self.handle.id, &saved.blob));
         let Order { call, caller, operation, fresh_id, .. } = command.order;
         let cx = self.handle.context(&caller, position, Wait::default(), fresh_id);
         loop {
@@ -334,6 +344,14 @@ impl Group<'_> {
             };
             let finished = tx.finish();
             if finished.unsaved.is_empty() {
+                // Before the commit: whoever finds it done can finish it, should this process die.
+                if !finished.done.blanks.is_empty() {
+                    if let Err(error) = self.handle.store.note_scrub(&self.handle.id, false) {
+                        self.pending.push((command.answer, Err(error)));
+                        return None;
+                    }
+                    self.handle.erased.store(true, Ordering::Release);
+                }
                 self.note(&finished.done.effects);
                 self.pending.push((command.answer, Ok(reply)));
                 return Some(Turn { now_ms: cx.now_ms, operation, actor: caller.actor, done: finished.done });

@@ -19,10 +19,16 @@ pub(super) fn watch(handle: &Arc<Handle>) {
     let weak = Arc::downgrade(handle);
     let mut due = handle.due.subscribe();
     drop(tokio::spawn(async move {
+        let mut is_told = true;
         loop {
             let Some(handle) = weak.upgrade() else { return };
-            due.borrow_and_update();
-            let wait_ms = match sweep(&handle).await {
+            let known = *due.borrow_and_update();
+            let now_ms = handle.clock.wall_ms();
+            // An idle instance has no files open, and this look is no reason to open them: what is known of it has to
+            // do. What another process writes to it is heard of by those who follow it.
+            let is_idle = !is_told && !handle.has_files() && known > now_ms;
+            let looked = if is_idle { Ok(known.saturating_sub(now_ms)) } else { sweep(&handle).await };
+            let wait_ms = match looked {
                 Ok(wait_ms) => wait_ms,
                 Err(error) => {
                     tracing::warn!(%error, instance = %handle.id, "could not expire what is due");
@@ -31,9 +37,11 @@ pub(super) fn watch(handle: &Arc<Handle>) {
             };
             drop(handle);
             let patience = Duration::from_millis(wait_ms.clamp(1, LOOK_EVERY_MS).unsigned_abs());
-            if let Ok(Err(_)) = tokio::time::timeout(patience, due.changed()).await {
-                return;
-            }
+            is_told = match tokio::time::timeout(patience, due.changed()).await {
+                Ok(Ok(())) => true,
+                Ok(Err(_)) => return,
+                Err(_) => false,
+            };
         }
     }));
 }
@@ -60,7 +68,7 @@ async fn sweep(handle: &Arc<Handle>) -> Result<i64, OpError> {
 }
 
 fn earliest(handle: &Handle) -> Result<(i64, Option<i64>), OpError> {
-    handle.view(|view, position| {
+    handle.peek(|view, position| {
         let now_ms = handle.clock.wall_ms().max(position.clock_ms);
         if position.access != Access::Open {
             // Nothing is written to it, and no read shows what is dead.

@@ -79,7 +79,9 @@ impl Kernel {
             },
         };
         for (handle, moved) in followed.iter().zip(moved) {
-            if (moved || ask_all)
+            // Whoever has closed its files asks no more until something moves; a writer that dies between its commit
+            // and its hint is then heard of with the next commit.
+            if (moved || (ask_all && handle.has_files()))
                 && let Err(error) = handle.catch_up()
             {
                 tracing::debug!(%error, instance = %handle.id, "cannot look for changes of other processes");

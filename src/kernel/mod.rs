@@ -1,14 +1,18 @@
 //! Order: validate, authorise, apply, log, commit, reply, feed. Every face calls [`Kernel::execute`].
 
 mod actor;
+mod busy;
 pub mod clock;
+pub mod duties;
 mod expiry;
 pub mod feed;
+mod files;
 mod follow;
 mod found;
 mod handle;
 mod instances;
 mod order;
+mod quiet;
 pub mod values;
 
 use std::{
@@ -43,7 +47,11 @@ use crate::{
     store::Store,
 };
 
+pub use files::most_open;
+
 use clock::Clock;
+use duties::Care;
+use files::Files;
 use found::Found;
 use handle::{Handle, Look};
 pub use instances::Located;
@@ -108,6 +116,8 @@ pub struct Kernel {
     clock: Arc<dyn Clock>,
     handles: Mutex<HashMap<InstanceId, Arc<Handle>>>,
     stats: Arc<Stats>,
+    files: Arc<Files>,
+    care: Care,
     is_following: AtomicBool,
     found: Found,
     this: Weak<Self>,
@@ -116,11 +126,18 @@ pub struct Kernel {
 impl Kernel {
     /// A kernel over a store, with the clock that tells its time.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::with_care(store, clock, Care::default())
+    }
+
+    /// The same, kept in this way.
+    pub fn with_care(store: Arc<dyn Store>, clock: Arc<dyn Clock>, care: Care) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             store,
             clock,
             handles: Mutex::default(),
             stats: Arc::default(),
+            files: Arc::new(Files::new(care.files)),
+            care,
             is_following: AtomicBool::new(false),
             found: Found::default(),
             this: this.clone(),
@@ -218,7 +235,9 @@ impl Kernel {
         } else if entry.meta.effect == EffectClass::Read {
             answer(handle, &order.caller, order.call.as_ref())
         } else {
-            handle.write(order).await
+            let reply = handle.write(order).await;
+            self.scrub_erased(handle).await;
+            reply
         }
     }
 
@@ -266,9 +285,10 @@ impl Kernel {
         let mut handles = self.handles();
         // Another caller may have been first.
         let handle = handles.entry(id.clone()).or_insert_with(|| {
-            let handle =
-                Handle::new(id.clone(), Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.stats));
+            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            let handle = Handle::new(id.clone(), store, clock, Arc::clone(&self.stats), Arc::clone(&self.files));
             expiry::watch(&handle);
+            quiet::watch(&handle);
             handle
         });
         Ok(Arc::clone(handle))

@@ -108,6 +108,8 @@ pub enum Reason {
     DiskFull,
     /// The folder or file cannot be written.
     ReadOnly,
+    /// The data folder is on a network file system, where commits can get lost.
+    NetworkFileSystem,
     /// A file is not what it should be.
     Damaged,
     /// A newer version of mindcache has upgraded the file.
@@ -148,6 +150,7 @@ impl Reason {
         match self {
             Self::DiskFull => "disk_full",
             Self::ReadOnly => "read_only",
+            Self::NetworkFileSystem => "network_file_system",
             Self::Damaged => "damaged",
             Self::Newer => "newer",
             Self::Busy => "busy",

@@ -21,6 +21,14 @@ impl InstanceId {
         Self(id.hyphenated().to_string())
     }
 
+    /// The id that this text is; nothing when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        match InstanceRef::parse(text) {
+            Ok(InstanceRef::Id(id)) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

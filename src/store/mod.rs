@@ -4,6 +4,7 @@
 //! its one implementation so far.
 
 pub mod sqlite;
+pub mod upkeep;
 
 use std::{
     io::{Read, Seek},
@@ -18,6 +19,8 @@ use crate::model::{
     value::{BlobRef, Content, Kept},
     view::{Access, Position, ReadView},
 };
+
+use upkeep::{Duty, Holder, Upkeep};
 
 /// All instances of one place.
 pub trait Store: Send + Sync {
@@ -45,6 +48,16 @@ pub trait Store: Send + Sync {
     fn begin_blob(&self, id: &InstanceId) -> Result<Box<dyn BlobWriter>, OpError>;
     /// Opens a large value: its bytes stay readable although it is replaced meanwhile.
     fn open_blob(&self, id: &InstanceId, blob: &BlobRef) -> Result<Box<dyn BlobReader>, OpError>;
+    /// Whether a large value that was kept is still there. Inside a turn nothing takes it away.
+    fn has_blob(&self, id: &InstanceId, blob: &BlobRef) -> bool;
+    /// Which process holds an instance for writing at this moment, where that can be known.
+    fn holder(&self, id: &InstanceId) -> Option<Holder>;
+    /// What keeps an instance well.
+    fn upkeep(&self, id: &InstanceId) -> Result<Box<dyn Upkeep>, OpError>;
+    /// Notes, durably, that an instance is to be scrubbed, until it is said to be done.
+    fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError>;
+    /// The duties of the store; nothing while another process has them, or when there is no store yet.
+    fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError>;
 }
 
 /// A large value on its way in. Dropped, it leaves nothing.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{
     Env,
-    mcp::{Client, ToolReply},
+    mcp::{Client, LEGACY, ToolReply, initialize_params},
 };
 
 /// Writes sent at once by each process.
@@ -37,6 +37,29 @@ fn two_processes_that_start_at_once_make_one_store() {
     }
     for client in &mut clients {
         assert_eq!(client.keys(), ["k0", "k1", "k2", "k3"]);
+    }
+}
+
+#[test]
+fn twenty_processes_that_start_at_once_make_one_store() {
+    let env = Env::new();
+    let mut clients: Vec<_> = (0..20).map(|_| env.mcp_bare(&[])).collect();
+    let hello: Vec<_> = clients.iter_mut().map(|client| client.send("initialize", initialize_params(LEGACY))).collect();
+    let ids: Vec<_> = clients
+        .iter_mut()
+        .enumerate()
+        .map(|(number, client)| {
+            client.notify("notifications/initialized", json!({}));
+            client.send_call("write_key", json!({"key": format!("k{number:02}"), "value": "v"}))
+        })
+        .collect();
+    for ((client, hello), id) in clients.iter_mut().zip(hello).zip(ids) {
+        client.reply(hello).expect("initialize succeeds");
+        drop(ToolReply::of(client.reply(id).expect("the write is taken")).ok());
+    }
+    let expected: Vec<_> = (0..20).map(|number| format!("k{number:02}")).collect();
+    for client in &mut clients {
+        assert_eq!(client.keys(), expected);
     }
 }
 

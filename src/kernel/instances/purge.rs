@@ -40,7 +40,9 @@ impl Kernel {
         }
         let call = PurgeHere { key: purge.key.clone(), with_current: false };
         let order = Order::new(Purge::NAME, Arc::new(call), caller.clone());
-        let here = self.handle(&id)?.write(order).await?.result;
+        let handle = self.handle(&id)?;
+        let here = handle.write(order).await?.result;
+        self.scrub_erased(&handle).await;
         let mut held_by = Vec::new();
         for (copy, record) in self.copies_of(&id)? {
             let handle = self.handle(&copy)?;
@@ -51,6 +53,7 @@ impl Kernel {
                     Ok(_) | Err(OpError::NotFound { .. }) => {}
                     Err(error) => return Err(error),
                 }
+                self.scrub_erased(&handle).await;
             }
             if handle.view(|view, _| purge::holds(view, purge.key.as_str()))?? {
                 held_by.push(record.name);

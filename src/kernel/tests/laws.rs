@@ -10,7 +10,7 @@ use crate::model::{kind, record::IndexEntry};
 
 /// A step of a random run.
 #[derive(Debug, Clone)]
-enum Act {
+pub(super) enum Act {
     Call(&'static str, Value),
     Pass(i64),
 }
@@ -19,7 +19,7 @@ fn key() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "ab", "c/d", "é", "e\u{301}"]).prop_map(str::to_owned)
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub(super) fn act() -> impl Strategy<Value = Act> {
     let tags = prop::collection::vec(prop::sample::select(vec!["x", "y"]), 0..2);
     let system =
         prop::sample::subsequence(vec!["SystemPrompt", "LLMRead", "LLMWrite", "ApplyTemplate", "protected"], 0..4);
@@ -39,7 +39,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Runs the steps; refusals are part of the game.
-async fn play(world: &World, acts: &[Act]) {
+pub(super) async fn play(world: &World, acts: &[Act]) {
     let mut now = 0;
     for act in acts {
         match act {
@@ -52,9 +52,9 @@ async fn play(world: &World, acts: &[Act]) {
     }
 }
 
-type Rows = BTreeMap<(String, String), (u64, Option<i64>, String)>;
+pub(super) type Rows = BTreeMap<(String, String), (u64, Option<i64>, String)>;
 
-fn records(database: &rusqlite::Connection) -> Rows {
+pub(super) fn records(database: &rusqlite::Connection) -> Rows {
     let mut statement = database.prepare("SELECT kind, id, version, expires_at, body FROM record").unwrap();
     let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?, row.get(4)?))));
     rows.unwrap().map(Result::unwrap).collect()
@@ -123,7 +123,7 @@ fn counts_are_right(database: &rusqlite::Connection) {
     assert_eq!(rows.unwrap().map(Result::unwrap).collect::<BTreeMap<_, _>>(), counted);
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 

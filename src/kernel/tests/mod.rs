@@ -2,6 +2,7 @@
 
 mod instances;
 mod laws;
+mod retention;
 mod traces;
 
 use std::sync::{

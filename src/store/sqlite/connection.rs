@@ -14,6 +14,8 @@ use super::files;
 const APPLICATION_ID: i32 = 0x6d69_6e64;
 /// SQL of each version, in order.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+/// A file beside the database: the version of mindcache that upgraded it last.
+const UPGRADED_BY: &str = "upgraded_by";
 /// The version of the file format that this program writes.
 pub const LATEST_VERSION: i32 = 1;
 /// The first SQLite without the WAL-reset fault, which loses commits when two connections write and
@@ -49,8 +51,11 @@ pub(super) fn open_writer(folder: &Path, durability: Durability) -> Result<Conne
     // A backstop: whoever commits the 4,000th page pays for the others.
     connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(told)?;
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024).map_err(told)?;
+    // What was overwritten, deleted or purged does not stay in the pages that held it.
+    connection.pragma_update(None, "secure_delete", true).map_err(told)?;
     if version(&connection).map_err(told)? < LATEST_VERSION {
         migrate(&mut connection).map_err(told)?;
+        sign_upgrade(&path);
     }
     Ok(connection)
 }
@@ -101,12 +106,27 @@ pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), O
     Err(OpError::Unavailable {
         reason: Reason::Newer,
         what: format!(
-            "{} was upgraded by a newer mindcache (format {found}; this is {} with format {LATEST_VERSION})",
+            "{} was upgraded by {} (format {found}; this is {} with format {LATEST_VERSION})",
             path.display(),
+            upgrader(path),
             env!("CARGO_PKG_VERSION")
         ),
         remedy: "restart this client so that it runs the new version, or install that version here".into(),
     })
+}
+
+/// Who upgraded a file, as it said itself.
+fn upgrader(path: &Path) -> String {
+    let told = std::fs::read_to_string(path.with_file_name(UPGRADED_BY)).unwrap_or_default();
+    let version: String = told.trim().chars().filter(|c| !c.is_control()).take(32).collect();
+    if version.is_empty() { "a newer mindcache".into() } else { format!("mindcache {version}") }
+}
+
+/// Leaves the version of this program for those that it leaves behind.
+fn sign_upgrade(path: &Path) {
+    if let Err(error) = std::fs::write(path.with_file_name(UPGRADED_BY), env!("CARGO_PKG_VERSION")) {
+        tracing::warn!(%error, "older processes will not know which version has upgraded {}", path.display());
+    }
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i32> {

@@ -185,3 +185,25 @@ pub(super) fn remove_instance(folder: &Path) -> Result<(), OpError> {
     sync_folder(parent).map_err(failed)?;
     fs::remove_dir_all(&beside).map_err(failed)
 }
+
+/// Writes at a place of a file that processes share.
+#[cfg(unix)]
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// Reads at a place of a file that processes share.
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset).map(drop)
+}
+
+#[cfg(windows)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset).map(drop)
+}

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rusqlite::{Connection, params};
@@ -22,6 +22,7 @@ use super::{
     blobs::Blobs,
     connection::{self, Durability, explain},
     files,
+    gate::{Gate, Name},
     hint::Hint,
     view::View,
 };
@@ -31,7 +32,7 @@ pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     blobs: Blobs,
-    gate: File,
+    gate: Gate,
     commits: Commits,
 }
 
@@ -40,16 +41,17 @@ pub(super) struct Commits {
     pub(super) durability: Durability,
     /// Slows each commit; only for a bench.
     pub(super) delay_ms: u64,
+    /// What this process is called at the gate.
+    pub(super) name: Name,
     /// Where commits are told; without it others look for themselves each second.
-    pub(super) hint: Option<Hint>,
+    pub(super) hint: Option<Arc<Hint>>,
     pub(super) slot: usize,
 }
 
 impl Writer {
     pub(super) fn open(folder: &Path, commits: Commits) -> Result<Self, OpError> {
         let connection = connection::open_writer(folder, commits.durability)?;
-        let lock = folder.join(files::LOCK);
-        let gate = files::shared_file(&lock).map_err(|error| files::unavailable(&error, "open", &lock))?;
+        let gate = Gate::open(folder, commits.name)?;
         Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder), gate, commits })
     }
 
@@ -214,8 +216,7 @@ impl Writer {
 
 impl Instance for Writer {
     fn group(&mut self, turns: &mut dyn Turns) -> Result<Committed, OpError> {
-        // Writers of all processes take turns here: SQLite's own busy loop lets one of them starve.
-        self.gate.lock().map_err(|error| files::unavailable(&error, "lock", &self.path))?;
+        let _inside = self.gate.enter()?;
         let committed = self.run(turns);
         self.delay();
         if let Ok(Committed { head, changes: 1.. }) = &committed
@@ -224,10 +225,6 @@ impl Instance for Writer {
         {
             // The followers look for themselves each second.
             tracing::warn!(%error, "cannot tell other processes of a commit");
-        }
-        if let Err(error) = self.gate.unlock() {
-            // What is committed is committed; closing the file at the end lets go in any case.
-            tracing::error!(%error, "cannot let go of the lock of {}", self.path.display());
         }
         committed
     }

@@ -3,14 +3,18 @@
 mod blobs;
 mod connection;
 mod copy;
+mod duty;
 mod files;
+mod gate;
 mod hint;
 mod instance;
+mod network;
+mod upkeep;
 mod view;
 
 use std::{
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use crate::model::{
@@ -20,7 +24,10 @@ use crate::model::{
     view::Access,
 };
 
-use super::{BlobReader, BlobWriter, Instance, Reader, Store, Watch};
+use super::{
+    BlobReader, BlobWriter, Instance, Reader, Store, Watch,
+    upkeep::{Duty, Holder, Upkeep},
+};
 use connection::Durability;
 
 pub(crate) use files::{make_folder, new_file};
@@ -28,12 +35,22 @@ pub(crate) use files::{make_folder, new_file};
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
 
 /// All instances under one data folder.
+#[derive(Debug, Clone)]
 pub struct SqliteStore {
     root: PathBuf,
-    /// Open once it is asked for.
-    hint: OnceLock<hint::Hint>,
     durability: Durability,
     commit_delay_ms: u64,
+    name: gate::Name,
+    is_network_allowed: bool,
+    shared: Arc<Shared>,
+}
+
+/// What is found out or opened once.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether the data folder is on a file system that can carry a store.
+    place: OnceLock<Result<(), OpError>>,
+    hint: OnceLock<Arc<hint::Hint>>,
 }
 
 impl SqliteStore {
@@ -42,7 +59,20 @@ impl SqliteStore {
     /// Errors: `unavailable` when the SQLite that was built in is one that can lose commits.
     pub fn new(root: PathBuf, durability: Durability, commit_delay_ms: u64) -> Result<Self, OpError> {
         connection::assert_sound_sqlite()?;
-        Ok(Self { root, hint: OnceLock::new(), durability, commit_delay_ms })
+        let (name, shared) = (gate::Name::of("mindcache"), Arc::default());
+        Ok(Self { root, durability, commit_delay_ms, name, is_network_allowed: false, shared })
+    }
+
+    /// The same for a program of this name, by which others tell who writes.
+    #[must_use]
+    pub fn named(self, program: &str) -> Self {
+        Self { name: gate::Name::of(program), ..self }
+    }
+
+    /// The same where the data folder may be on a network file system.
+    #[must_use]
+    pub fn with_network(self, is_network_allowed: bool) -> Self {
+        Self { is_network_allowed, ..self }
     }
 
     /// The data folder.
@@ -57,6 +87,23 @@ impl SqliteStore {
         let id = id.as_str();
         // Ids are UUIDs, so the first two characters spread them over 256 folders.
         self.root.join("instances").join(id.get(..2).unwrap_or(id)).join(id)
+    }
+
+    /// Refuses a place where commits can get lost. Asked before each first touch, answered once.
+    fn refuse_network(&self) -> Result<(), OpError> {
+        if self.is_network_allowed {
+            return Ok(());
+        }
+        self.shared.place.get_or_init(|| network::refuse(&self.root)).clone()
+    }
+
+    /// The hint file, open once for all who write or ask.
+    fn hint_file(&self) -> std::io::Result<Arc<hint::Hint>> {
+        if let Some(hint) = self.shared.hint.get() {
+            return Ok(Arc::clone(hint));
+        }
+        let hint = Arc::new(hint::Hint::open(&self.root)?);
+        Ok(Arc::clone(self.shared.hint.get_or_init(|| hint)))
     }
 
     /// A catalog that is missing while instances are there is a loss to be told of, not a fresh store.
@@ -81,28 +128,31 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn open(&self, id: &InstanceId) -> Result<Box<dyn Instance>, OpError> {
-        let root = &self.root;
+        self.refuse_network()?;
         // What is written to an instance is lost without the catalog's record of it, which another process made.
         if !id.is_catalog() && self.durability == Durability::Full {
             files::sync_log(&self.folder(&InstanceId::catalog()))?;
         }
-        let hint = hint::Hint::open(root)
-            .inspect_err(|error| tracing::warn!(%error, "no hint file: others hear of changes a second late"))
-            .ok();
+        let hint = self
+            .hint_file()
+            .inspect_err(|error| tracing::warn!(%error, "no hint file: others hear of changes a second late"));
         let commits = instance::Commits {
             durability: self.durability,
             delay_ms: self.commit_delay_ms,
-            hint,
+            name: self.name,
+            hint: hint.ok(),
             slot: hint::slot_of(id),
         };
         Ok(Box::new(instance::Writer::open(&self.folder(id), commits)?))
     }
 
     fn reader(&self, id: &InstanceId) -> Result<Box<dyn Reader>, OpError> {
+        self.refuse_network()?;
         Ok(Box::new(instance::SqliteReader::open(&self.folder(id))?))
     }
 
     fn create(&self, id: &InstanceId) -> Result<bool, OpError> {
+        self.refuse_network()?;
         let folder = self.folder(id);
         if folder.exists() {
             return Ok(false);
@@ -126,12 +176,7 @@ impl Store for SqliteStore {
     }
 
     fn hint(&self, id: &InstanceId) -> Option<u64> {
-        if self.hint.get().is_none() {
-            let opened = hint::Hint::open(&self.root).ok()?;
-            // Another thread may have been first; either is the same file.
-            drop(self.hint.set(opened));
-        }
-        self.hint.get()?.said(hint::slot_of(id)).ok()
+        self.hint_file().ok()?.said(hint::slot_of(id)).ok()
     }
 
     fn watch(&self) -> Result<Box<dyn Watch>, OpError> {
@@ -149,6 +194,31 @@ impl Store for SqliteStore {
 
     fn open_blob(&self, id: &InstanceId, blob: &BlobRef) -> Result<Box<dyn BlobReader>, OpError> {
         Ok(Box::new(blobs::Blobs::of(&self.folder(id)).open(blob)?))
+    }
+
+    fn has_blob(&self, id: &InstanceId, blob: &BlobRef) -> bool {
+        blobs::Blobs::of(&self.folder(id)).has(blob)
+    }
+
+    fn holder(&self, id: &InstanceId) -> Option<Holder> {
+        gate::holder(&self.folder(id))
+    }
+
+    fn upkeep(&self, id: &InstanceId) -> Result<Box<dyn Upkeep>, OpError> {
+        self.refuse_network()?;
+        Ok(Box::new(upkeep::SqliteUpkeep::open(&self.folder(id), self.durability, self.name)?))
+    }
+
+    fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError> {
+        duty::note_scrub(&self.root, id, is_done)
+    }
+
+    fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError> {
+        if !self.root.join("catalog").exists() {
+            return Ok(None);
+        }
+        self.refuse_network()?;
+        Ok(duty::SqliteDuty::take(&self.root)?.map(|duty| Box::new(duty) as Box<dyn Duty>))
     }
 }
 

@@ -183,7 +183,23 @@ pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Output {
 
 /// Kills a process that another thread is talking to or waiting for.
 pub(crate) fn kill(pid: u32) {
-    drop(Command::new("kill").args(["-KILL", &pid.to_string()]).status());
+    signal(pid, "KILL");
+}
+
+/// Sends a signal: `STOP`, `CONT`, `KILL`.
+pub(crate) fn signal(pid: u32, name: &str) {
+    drop(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status());
+}
+
+/// Asks again and again until it is so; for what nothing tells of, such as a file that is closed.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let (_never_sends, never) = mpsc::channel::<()>();
+    let pause = Duration::from_millis(20);
+    let mut left = DEADLINE;
+    while !is_so() {
+        left = left.checked_sub(pause).unwrap_or_else(|| panic!("not within {DEADLINE:?}: {what}"));
+        assert!(never.recv_timeout(pause).is_err(), "nothing is ever sent");
+    }
 }
 
 /// Says why a test did nothing.

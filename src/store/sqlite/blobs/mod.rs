@@ -19,6 +19,11 @@ use crate::model::{
 
 use super::files;
 
+/// The folder of an instance's blobs.
+pub(super) fn folder_of(instance: &Path) -> PathBuf {
+    instance.join(files::BLOBS)
+}
+
 /// The blobs of one instance.
 #[derive(Debug, Clone)]
 pub(super) struct Blobs {
@@ -27,7 +32,7 @@ pub(super) struct Blobs {
 
 impl Blobs {
     pub(super) fn of(instance: &Path) -> Self {
-        Self { folder: instance.join(files::BLOBS) }
+        Self { folder: folder_of(instance) }
     }
 
     /// Keeps a value. The same bytes are kept once.
@@ -126,6 +131,11 @@ impl Blobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged(&path, "it is missing")),
             Err(error) => Err(files::unavailable(&error, "read", &path)),
         }
+    }
+
+    /// Whether a value is there, whole.
+    pub(super) fn has(&self, blob: &BlobRef) -> bool {
+        is_whole(&self.path(&blob.sha256), blob.bytes)
     }
 
     fn path(&self, sha256: &str) -> PathBuf {

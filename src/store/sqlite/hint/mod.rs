@@ -17,6 +17,7 @@ const SLOTS: usize = 4096;
 const SLOT_BYTES: usize = 8;
 
 /// The hint file, open.
+#[derive(Debug)]
 pub(super) struct Hint(File);
 
 impl Hint {
@@ -33,13 +34,13 @@ impl Hint {
     /// What was last said of a slot.
     pub(super) fn said(&self, slot: usize) -> io::Result<u64> {
         let mut bytes = [0; SLOT_BYTES];
-        read_at(&self.0, &mut bytes, (slot * SLOT_BYTES) as u64)?;
+        files::read_at(&self.0, &mut bytes, (slot * SLOT_BYTES) as u64)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
     /// Says that an instance has moved.
     pub(super) fn note(&self, slot: usize, head: u64) -> io::Result<()> {
-        write_at(&self.0, &head.to_le_bytes(), (slot * SLOT_BYTES) as u64)
+        files::write_at(&self.0, &head.to_le_bytes(), (slot * SLOT_BYTES) as u64)
     }
 }
 
@@ -68,18 +69,18 @@ impl HintWatch {
         let hint = Hint::open(root)?;
         // Listened to before the first look, so that nothing falls between.
         let mut watch = Self { hint, seen, now, stir: Stir::of(&root.join(FILE)) };
-        read_at(&watch.hint.0, &mut watch.seen, 0)?;
+        files::read_at(&watch.hint.0, &mut watch.seen, 0)?;
         Ok(watch)
     }
 
     /// Brings the slots of these instances up to date.
     fn read(&mut self, slots: &[Range<usize>]) -> io::Result<()> {
         if slots.len() > ONE_BY_ONE {
-            return read_at(&self.hint.0, &mut self.now, 0);
+            return files::read_at(&self.hint.0, &mut self.now, 0);
         }
         for slot in slots {
             if let Some(bytes) = self.now.get_mut(slot.clone()) {
-                read_at(&self.hint.0, bytes, slot.start as u64)?;
+                files::read_at(&self.hint.0, bytes, slot.start as u64)?;
             }
         }
         Ok(())
@@ -106,26 +107,6 @@ impl Watch for HintWatch {
     fn stirred(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.stir.next())
     }
-}
-
-#[cfg(unix)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::windows::fs::FileExt::seek_write(file, bytes, offset).map(drop)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::windows::fs::FileExt::seek_read(file, bytes, offset).map(drop)
 }
 
 #[cfg(test)]

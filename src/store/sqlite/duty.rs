@@ -1,0 +1,111 @@
+//! What one process does for all that share a store: the lock that says which one, and what concerns the store as a
+//! whole.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    model::{error::OpError, instance::InstanceId},
+    store::upkeep::Duty,
+};
+
+use super::{files, gate, upkeep::written_ms};
+
+/// Whose lock is the right to the duties.
+const LOCK: &str = "duty.lock";
+/// A file for each instance that is to be scrubbed, named by its id.
+const SCRUB: &str = "scrub";
+/// How old a folder must be that nothing names: younger ones are being made.
+const ORPHAN_MS: i64 = 3600 * 1000;
+
+/// The lock, held until this is dropped.
+pub(super) struct SqliteDuty {
+    root: PathBuf,
+    /// Closing it lets go.
+    _lock: File,
+}
+
+impl SqliteDuty {
+    /// Takes the lock; nothing while another process has it.
+    pub(super) fn take(root: &Path) -> Result<Option<Self>, OpError> {
+        let path = root.join(LOCK);
+        let lock = files::shared_file(&path).map_err(|error| files::unavailable(&error, "open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { root: root.to_owned(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(files::unavailable(&error, "lock", &path)),
+        }
+    }
+}
+
+/// Notes that an instance is to be scrubbed, or that it was.
+pub(super) fn note_scrub(root: &Path, id: &InstanceId, is_done: bool) -> Result<(), OpError> {
+    let folder = root.join(SCRUB);
+    let path = folder.join(id.as_str());
+    let noted = if is_done {
+        fs::remove_file(&path)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    } else {
+        files::make_folder(&folder).and_then(|()| files::shared_file(&path)).and_then(|_| files::sync_folder(&folder))
+    };
+    noted.map_err(|error| files::unavailable(&error, "note in", &folder))
+}
+
+impl Duty for SqliteDuty {
+    fn sweep(&self, now_ms: i64, is_wanted: &dyn Fn(&InstanceId) -> Result<bool, OpError>) -> Result<u64, OpError> {
+        let told = |error: io::Error| files::unavailable(&error, "look through", &self.root);
+        let mut places = vec![self.root.clone()];
+        places.extend(folders(&self.root.join("instances")).map_err(told)?);
+        let mut removed = 0;
+        for place in places {
+            for folder in folders(&place).map_err(told)? {
+                let is_old = fs::metadata(&folder).ok().as_ref().and_then(written_ms);
+                if is_old.is_none_or(|at| at > now_ms - ORPHAN_MS) || !is_orphan(&folder, is_wanted)? {
+                    continue;
+                }
+                if gate::is_free(&folder) {
+                    files::remove_instance(&folder)?;
+                    tracing::info!("removed {}, which nothing names", folder.display());
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    fn to_scrub(&self) -> Result<Vec<InstanceId>, OpError> {
+        let folder = self.root.join(SCRUB);
+        let names = match fs::read_dir(&folder) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let names = names.map_err(|error| files::unavailable(&error, "look through", &folder))?;
+        Ok(names.iter().filter_map(|name| InstanceId::parse(name.to_str()?)).collect())
+    }
+}
+
+/// Whether a folder was left behind: one that was being built or removed, or an instance that no record names. What
+/// is neither is not ours to judge.
+fn is_orphan(folder: &Path, is_wanted: &dyn Fn(&InstanceId) -> Result<bool, OpError>) -> Result<bool, OpError> {
+    let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { return Ok(false) };
+    if name.starts_with(".new-") || name.starts_with(".old-") {
+        return Ok(true);
+    }
+    match InstanceId::parse(name) {
+        Some(id) if !id.is_catalog() => Ok(!is_wanted(&id)?),
+        _ => Ok(false),
+    }
+}
+
+fn folders(place: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+    Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
+}
