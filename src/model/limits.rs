@@ -87,7 +87,7 @@ pub const CLIENT_CHARACTERS: usize = 64;
 pub const FOLLOWED: usize = 1000;
 /// Longest URI of a resource that is followed. One of a key takes 5 KiB at most.
 pub const URI_BYTES: usize = 8 * 1024;
-/// Open subscriptions of one HTTP server. Each is a connection: half of the 1024 files that a process usually may open.
-pub const LISTENS: usize = 512;
+/// Open subscriptions of one HTTP server. Each is a connection; how many files may be open is raised at the start.
+pub const LISTENS: usize = 1024;
 /// Sessions of one HTTP server.
 pub const SESSIONS: usize = 10_000;

@@ -89,6 +89,9 @@ fn meta(title: &'static str, effect: EffectClass) -> OpMeta {
     }
 }
 
+/// The name of the operation that calls the others.
+pub const CALL: &str = "op_call";
+
 /// The registry's line of `op_search`.
 pub fn search_entry() -> Entry {
     Entry::with::<Search, Operations>("op_search", meta("Find operations", EffectClass::Read), Answer::Search)
@@ -96,7 +99,7 @@ pub fn search_entry() -> Entry {
 
 /// The registry's line of `op_call`.
 pub fn call_entry() -> Entry {
-    Entry::with::<Forward, Forwarded>("op_call", meta("Call an operation", EffectClass::Delete), Answer::Forward)
+    Entry::with::<Forward, Forwarded>(CALL, meta("Call an operation", EffectClass::Delete), Answer::Forward)
 }
 
 /// The operations of a registry that a mode allows and whose name or description has words of the query:

@@ -278,10 +278,22 @@ fn bug_uris_of_any_length_were_kept_to_be_told_of() {
 }
 
 /// The most subscriptions that a server serves.
-const LISTENS: usize = 512;
+const LISTENS: usize = 1024;
+
+/// Each end of a connection is an open file, here too.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}
 
 #[test]
 fn bug_there_was_no_limit_on_subscriptions_and_defect_2_one_ends_when_its_client_has_gone() {
+    raise_open_files();
     let env = Env::new();
     let server = env.serve(&[]);
     let mut client = server.mcp_modern();

@@ -10,6 +10,7 @@ mod cold;
 mod echo;
 mod figures;
 mod flight;
+mod instances;
 mod lists;
 mod push;
 mod report;
@@ -27,6 +28,11 @@ use serde_json::{Map, Value};
 
 use echo::Transport;
 use report::Report;
+
+/// Keys of the larger store of `cold`.
+const COLD_KEYS: u64 = 10_000;
+/// Keys of the larger store of `scale`.
+const SCALE_KEYS: u64 = 100_000;
 
 /// Measure cold start, durable writes, calls, growth, lists and push on this machine
 #[derive(Debug, clap::Args)]
@@ -48,8 +54,13 @@ pub struct BenchArgs {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Which {
-    /// Start to the reply to tools/list with 1,000 and 10,000 keys stored
-    Cold,
+    /// Start to the reply to tools/list with 1,000 and with many keys stored
+    Cold {
+        /// How many keys are many
+        #[arg(long, value_name = "N", default_value_t = COLD_KEYS)]
+        #[arg(value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+        keys: u64,
+    },
     /// Durable writes per second with 1, 8 and 64 callers, beside the disk's own flush
     Write {
         /// Make each commit so many milliseconds slower, as a slow disk would
@@ -59,8 +70,15 @@ enum Which {
     },
     /// CPU and time of a read and a write over stdio and HTTP, beside an echo tool on the same MCP library
     Calls,
-    /// List page, read, write and tag page with 1,000 and 100,000 keys
-    Scale,
+    /// List page, read, write and tag page with 1,000 and with many keys
+    Scale {
+        /// How many keys the large store has
+        #[arg(long, value_name = "N", default_value_t = SCALE_KEYS)]
+        #[arg(value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+        keys: u64,
+    },
+    /// Memory, open files and the first write of 1,000 instances that are subscribed to and idle
+    Instances,
     /// Time and size of tools/list with 10 and 500 keys
     Lists,
     /// From a write's reply to the notification of a subscribed client, and what listening costs
@@ -95,10 +113,11 @@ impl Which {
     fn measure(&self, plan: &Plan) -> anyhow::Result<Vec<Report>> {
         let one = |report| vec![report];
         match self {
-            Self::Cold => cold::run(plan).map(one),
+            Self::Cold { keys } => cold::run(plan, *keys).map(one),
             Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms).map(one),
             Self::Calls => calls::run(plan),
-            Self::Scale => scale::run(plan).map(one),
+            Self::Scale { keys } => scale::run(plan, *keys).map(one),
+            Self::Instances => instances::run(plan).map(one),
             Self::Lists => lists::run(plan).map(one),
             Self::Push => push::run(plan),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
@@ -107,10 +126,11 @@ impl Which {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Cold => "cold",
+            Self::Cold { .. } => "cold",
             Self::Write { .. } => "write",
             Self::Calls => "calls",
-            Self::Scale => "scale",
+            Self::Scale { .. } => "scale",
+            Self::Instances => "instances",
             Self::Lists => "lists",
             Self::Push => "push",
             Self::EchoServer { .. } => "echo-server",
@@ -121,7 +141,15 @@ impl Which {
 /// Runs one bench or all and prints what it found. Must be called outside an async runtime:
 /// the clients block, and the echo server builds a runtime of its own.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
-    let all = [Which::Cold, Which::Write { commit_delay_ms: 0 }, Which::Calls, Which::Scale, Which::Lists, Which::Push];
+    let all = [
+        Which::Cold { keys: COLD_KEYS },
+        Which::Write { commit_delay_ms: 0 },
+        Which::Calls,
+        Which::Scale { keys: SCALE_KEYS },
+        Which::Instances,
+        Which::Lists,
+        Which::Push,
+    ];
     let chosen = args.which.as_ref().map_or(&all[..], std::slice::from_ref);
     let plan = Plan { quick: args.quick, dir: args.dir.unwrap_or_else(std::env::temp_dir) };
     let mut found = Map::new();

@@ -1,4 +1,4 @@
-//! `bench scale`: a list page, a read, a write and a tag page on a store a hundred times as large.
+//! `bench scale`: a list page, a read, a write and a tag page on a store a hundred times as large, or more.
 //! What uses an index takes the same time on both.
 
 use anyhow::bail;
@@ -46,9 +46,9 @@ struct Stand {
 }
 
 /// Both servers run at once and answer in turn.
-pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
+pub(super) fn run(plan: &Plan, many: u64) -> anyhow::Result<Report> {
     let turns = if plan.quick { 50 } else { 500 };
-    let (few, many) = (plan.keys(1_000), plan.keys(100_000));
+    let (few, many) = (plan.keys(1_000), plan.keys(many));
     let (small_store, large_store) = (filled(&plan.dir, few)?, filled(&plan.dir, many)?);
     // The tag pages of both stores hold as many keys, or the larger store's would be slower for
     // what it sends and not for what it seeks.

@@ -2,6 +2,7 @@
 //! newer protocol, which need no session.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -73,7 +74,12 @@ enum Length {
 impl HttpServer {
     /// `mindcache serve` on the scratch folder's store, with its token.
     pub(in super::super) fn mindcache(scratch: &Scratch) -> anyhow::Result<Self> {
-        let mut server = Self::start(scratch, &["serve", "--listen", "127.0.0.1:0"])?;
+        Self::mindcache_with(scratch, &[])
+    }
+
+    /// The same with some settings of its own.
+    pub(in super::super) fn mindcache_with(scratch: &Scratch, env: &[(&str, &OsStr)]) -> anyhow::Result<Self> {
+        let mut server = Self::start_with(scratch, &["serve", "--listen", "127.0.0.1:0"], env)?;
         let token = fs::read_to_string(scratch.store().join("token")).context("the server made no token")?;
         server.token = Some(token.trim().to_owned());
         Ok(server)
@@ -81,7 +87,11 @@ impl HttpServer {
 
     /// Starts this binary with `args`; its first line must say where it listens.
     pub(in super::super) fn start(scratch: &Scratch, args: &[&str]) -> anyhow::Result<Self> {
-        let Process { pid, watchdog, pulse, stdin, mut stdout, log, .. } = Process::start(scratch, args, &[])?;
+        Self::start_with(scratch, args, &[])
+    }
+
+    fn start_with(scratch: &Scratch, args: &[&str], env: &[(&str, &OsStr)]) -> anyhow::Result<Self> {
+        let Process { pid, watchdog, pulse, stdin, mut stdout, log, .. } = Process::start(scratch, args, env)?;
         let mut line = String::new();
         pulse.wait_begins();
         stdout.read_line(&mut line)?;
@@ -97,11 +107,16 @@ impl HttpServer {
 
     /// A connection of its own.
     pub(in super::super) fn connect(&self) -> anyhow::Result<Connection> {
+        self.connect_to("/mcp")
+    }
+
+    /// A connection to an endpoint, such as that of one instance.
+    pub(in super::super) fn connect_to(&self, path: &str) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(&self.address).context("the server takes no connection")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         let mut head = format!(
-            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {VERSION}\r\n",
             self.address
         );
