@@ -130,11 +130,15 @@ impl Settings {
         }
     }
 
+    /// The store in the data folder. Touches nothing on the disk yet.
+    pub fn store(&self) -> Result<SqliteStore, OpError> {
+        let store = SqliteStore::new(self.data_dir()?, self.durability, self.bench_commit_delay_ms)?;
+        Ok(store.named(format!("mindcache {}", self.command).trim_end()).with_network(self.allow_network_fs))
+    }
+
     /// The kernel over the data folder. Touches nothing on the disk yet.
     pub fn kernel(&self) -> Result<Arc<Kernel>, OpError> {
-        let store = SqliteStore::new(self.data_dir()?, self.durability, self.bench_commit_delay_ms)?
-            .named(format!("mindcache {}", self.command).trim_end())
-            .with_network(self.allow_network_fs);
+        let store = self.store()?;
         let care = Care {
             files: most_open(raise_descriptors()),
             retention: Retention { days: self.history_days, rows: self.history_rows, bytes: self.history_bytes },

@@ -7,6 +7,7 @@ mod keys;
 mod mcp;
 mod output;
 mod serve;
+mod sql;
 mod views;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -85,6 +86,8 @@ enum Command {
     Instance(instances::InstanceArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
+    /// Ask an instance in SQL, read-only: the tables keys, key_tags, changes, of _catalog instances
+    Sql(sql::SqlArgs),
     /// Measure this machine: start, writes, calls, scale, lists, push
     Bench(bench::BenchArgs),
 }
@@ -148,6 +151,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Tools(args) => views::tools(args, &session, output).await,
             Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Instance(args) => instances::run(args, &session, output).await,
+            Command::Sql(args) => sql::run(&args, &settings, &session, output),
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
         }

@@ -51,6 +51,7 @@ mod prompts;
 mod purge;
 mod push;
 mod resources;
+mod sql;
 mod templates;
 mod tidy;
 mod tools;

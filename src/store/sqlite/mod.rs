@@ -9,6 +9,7 @@ mod gate;
 mod hint;
 mod instance;
 mod network;
+mod query;
 mod upkeep;
 mod view;
 
@@ -33,6 +34,7 @@ use connection::Durability;
 pub(crate) use files::{make_folder, new_file};
 
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
+pub use query::object;
 
 /// All instances under one data folder.
 #[derive(Debug, Clone)]
