@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     model::{
-        error::OpError,
+        error::{OpError, Reason},
         instance::InstanceRef,
         key, limits,
         permission::{self, Action},
@@ -36,6 +36,9 @@ pub struct OpenValue {
     /// Its bytes.
     pub reader: Box<dyn BlobReader>,
 }
+
+/// How often a large value is put in its place, should upkeep tidy it away before its record is there.
+const TRIES: usize = 3;
 
 /// A value on its way in.
 pub struct Incoming {
@@ -105,15 +108,21 @@ impl Incoming {
     pub async fn finish(self, mut attributes: Map<String, Value>) -> Result<Reply, OpError> {
         attributes.insert("value".into(), "".into());
         let write: Write = parse(Value::Object(attributes))?;
-        let source = match self.large {
-            None => Source::Bytes(self.small),
-            Some(large) => {
-                let kept = tokio::task::spawn_blocking(move || large.finish()).await.map_err(|_| stopped())?;
-                Source::Kept(kept?)
-            }
-        };
-        let call = Arc::new(RawWrite { write, source });
         let bytes = self.bytes.min(limits::INLINE_BYTES);
-        self.handle.write(Order { bytes, ..Order::new(Write::NAME, call, self.caller) }).await
+        let submit = |source| {
+            let call = Arc::new(RawWrite { write: write.clone(), source });
+            self.handle.write(Order { bytes, ..Order::new(Write::NAME, call, self.caller.clone()) })
+        };
+        let Some(mut large) = self.large else { return submit(Source::Bytes(self.small)).await };
+        let mut tries = 0;
+        loop {
+            let finishing = tokio::task::spawn_blocking(move || (large.finish(), large));
+            let (kept, back) = finishing.await.map_err(|_| stopped())?;
+            large = back;
+            match submit(Source::Kept(kept?)).await {
+                Err(OpError::Unavailable { reason: Reason::NotKept, .. }) if tries < TRIES => tries += 1,
+                reply => return reply,
+            }
+        }
     }
 }

@@ -64,8 +64,8 @@ pub trait Store: Send + Sync {
 pub trait BlobWriter: Send {
     /// Takes the next piece.
     fn write(&mut self, piece: &[u8]) -> Result<(), OpError>;
-    /// Makes it durable.
-    fn finish(self: Box<Self>) -> Result<Kept, OpError>;
+    /// Makes it durable under its name. Again, when somebody has tidied it away before a record named it.
+    fn finish(&mut self) -> Result<Kept, OpError>;
 }
 
 /// The bytes of a large value.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::{
-    error::OpError,
+    error::{OpError, Reason},
     key::{self, Key, KeyName, KeyType},
     kind::{self, nfc},
     limits,
@@ -23,7 +23,7 @@ use crate::ops::{
 
 /// Write a key: create it, or replace its whole value. Fails with version_mismatch when if_version is given
 /// and someone changed the key since.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
     /// Key name
@@ -122,7 +122,10 @@ impl Write {
         let name = self.key.as_str();
         let fresh = Fresh { key_type: KeyType::Text, is_text: kept.characters.is_some() };
         let (mut key, created) = self.begin(tx, cx, fresh)?;
-        key.value = Stored::Blob(kept.of_type(key.key_type)?);
+        let blob = kept.of_type(key.key_type)?;
+        // Nothing named it until now, so upkeep may have taken it away; from here to the commit it does not.
+        tx.blob(&blob, blob.bytes.saturating_sub(1)..blob.bytes).map_err(|_| tidied(name))?;
+        key.value = Stored::Blob(blob);
         if let Some(schema) = &key.schema {
             key_schema::validate(schema, key.key_type, &load(tx, name, &key)?)?;
         }
@@ -193,6 +196,15 @@ impl Write {
             key.tags = tags;
         }
         Ok(key)
+    }
+}
+
+/// The value has to be put in its place again.
+fn tidied(name: &str) -> OpError {
+    OpError::Unavailable {
+        reason: Reason::NotKept,
+        what: format!("the new value of key \"{name}\" was tidied away before it was in its place"),
+        remedy: "write it again".into(),
     }
 }
 

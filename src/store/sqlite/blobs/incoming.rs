@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufReader, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
@@ -73,31 +73,39 @@ impl BlobWriter for Incoming {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<Kept, OpError> {
-        let Self { blobs, beside, file, hash, bytes, text } = *self;
-        let failed = |error: io::Error| files::unavailable(&error, "write", &beside.0);
-        file.sync_all().map_err(failed)?;
-        drop(file);
-        let characters = text.characters();
-        let is_json = characters.is_some() && is_json(&beside.0).map_err(failed)?;
-        let sha256 = format!("{:x}", Hex(&hash.finalize()));
-        let path = blobs.path(&sha256);
-        let folder = path.parent().unwrap_or(&blobs.folder);
+    fn finish(&mut self) -> Result<Kept, OpError> {
+        let (beside, bytes) = (&self.beside.0, self.bytes);
+        let failed = |error: io::Error| files::unavailable(&error, "write", beside);
+        self.file.sync_all().map_err(failed)?;
+        let characters = self.text.characters();
+        let is_json = characters.is_some() && is_json(beside).map_err(failed)?;
+        let sha256 = format!("{:x}", Hex(&self.hash.clone().finalize()));
+        let path = self.blobs.path(&sha256);
+        let folder = path.parent().unwrap_or(&self.blobs.folder);
         let placed = files::make_folder(folder).and_then(|()| {
             if !is_whole(&path, bytes) {
-                fs::rename(&beside.0, &path)?;
+                place(beside, &path)?;
             }
             // Also when it was there: whoever put it there may not have come to this yet.
             files::sync_folder(folder)?;
-            files::sync_folder(&blobs.folder)
+            files::sync_folder(&self.blobs.folder)
         });
         placed.map_err(failed)?;
         Ok(Kept { sha256, bytes, characters, is_json })
     }
 }
 
+/// Gives a file its second name; where there are no second names, its only one.
+fn place(beside: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(beside, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => fs::rename(beside, path),
+        other => other,
+    }
+}
+
 /// Whether a file holds one JSON value, read in pieces.
-fn is_json(path: &PathBuf) -> io::Result<bool> {
+fn is_json(path: &Path) -> io::Result<bool> {
     let read = serde_json::from_reader::<_, serde::de::IgnoredAny>(BufReader::new(File::open(path)?));
     match read {
         Ok(_) => Ok(true),
@@ -185,11 +193,16 @@ mod tests {
         incoming.write(b"abc").unwrap();
         drop(incoming);
         assert_eq!(fs::read_dir(folder.path().join("blobs")).unwrap().count(), 0);
-        let mut incoming = Box::new(blobs.begin().unwrap());
+        let mut incoming = blobs.begin().unwrap();
         incoming.write(b"[1,").unwrap();
         incoming.write(b"2]").unwrap();
         let kept = incoming.finish().unwrap();
         assert_eq!((kept.bytes, kept.characters, kept.is_json), (5, Some(5), true));
+        // Tidied away before a record named it: it can be placed again.
+        fs::remove_file(blobs.path(&kept.sha256)).unwrap();
+        assert_eq!(incoming.finish().unwrap(), kept);
+        assert_eq!(fs::read(blobs.path(&kept.sha256)).unwrap(), b"[1,2]");
+        drop(incoming);
         let names: Vec<_> = fs::read_dir(folder.path().join("blobs")).unwrap().flatten().collect();
         assert_eq!(names.len(), 1, "the folder of its first two digits");
     }
