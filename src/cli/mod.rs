@@ -1,6 +1,7 @@
 //! The commands that a person types. They act in edit mode, as the user of this machine.
 
 pub mod bench;
+mod doctor;
 mod history;
 mod instances;
 mod keys;
@@ -86,6 +87,8 @@ enum Command {
     Instance(instances::InstanceArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
+    /// Look whether the store is well and clients would be answered; exits 0 only then
+    Doctor(doctor::DoctorArgs),
     /// Ask an instance in SQL, read-only: the tables keys, key_tags, changes, of _catalog instances
     Sql(sql::SqlArgs),
     /// Measure this machine: start, writes, calls, scale, lists, push
@@ -151,6 +154,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Tools(args) => views::tools(args, &session, output).await,
             Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Instance(args) => instances::run(args, &session, output).await,
+            Command::Doctor(args) => doctor::run(&args, &settings, &session, output).await,
             Command::Sql(args) => sql::run(&args, &settings, &session, output),
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),

@@ -55,7 +55,10 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         // Before anybody is told of the server: whoever is may stop it at once.
         let signal = stop_signal()?;
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
-        introduce(output, address, &data_dir, token.as_deref())?;
+        // Whoever read the first line may have closed the pipe: that is no reason not to serve.
+        if introduce(output, address, &data_dir, token.as_deref()).is_err() {
+            tracing::debug!("nobody reads what the server says of itself");
+        }
         kernel.keep_well();
         let stop = Stop::default();
         let access = Access { token, hosts: hosts(address), environment: "local" };

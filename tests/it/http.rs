@@ -1,9 +1,15 @@
 //! `mindcache serve`: who gets in, and that what is written there is the same store.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
 use serde_json::json;
 
 use crate::harness::{
     Env,
+    connection::Connection,
     mcp::{LEGACY, MODERN, ToolReply, initialize_params, reply_of, with_meta},
     normal::normal,
 };
@@ -175,4 +181,21 @@ fn a_path_that_does_not_exist_is_not_found() {
     let server = env.serve(&[]);
     let token = server.bearer();
     assert_eq!(server.get("/no/such/path", &[("Authorization", &token)]).status, 404);
+}
+
+#[test]
+fn bug_a_server_ended_when_only_its_first_line_was_read() {
+    let env = Env::new();
+    let mut command = env.command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    // Dropped with the rest unread: the pipe is closed.
+    BufReader::with_capacity(1, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (_, address) = line.trim().split_once("http://").unwrap();
+    let mut connection = Connection::open(address);
+    connection.send("GET", "/health", &[], b"");
+    assert_eq!(connection.response().status, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

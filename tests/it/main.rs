@@ -15,6 +15,7 @@ mod clients;
 mod crash;
 mod damage;
 mod disk_full;
+mod doctor;
 mod eras;
 mod fair;
 mod files;

@@ -11,7 +11,7 @@ use crate::model::error::{OpError, Reason};
 /// Name of the database file of an instance.
 pub(super) const DATABASE: &str = "instance.db";
 /// Name of what SQLite keeps beside it: commits that are not in it yet.
-const LOG: &str = "instance.db-wal";
+pub(super) const LOG: &str = "instance.db-wal";
 /// Name of the folder of large values.
 pub(super) const BLOBS: &str = "blobs";
 /// Name of the file whose lock makes writers take turns.

@@ -4,6 +4,7 @@ mod blobs;
 mod connection;
 mod copy;
 mod duty;
+mod examine;
 mod files;
 mod gate;
 mod hint;
@@ -34,6 +35,7 @@ use connection::Durability;
 pub(crate) use files::{make_folder, new_file};
 
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
+pub use examine::{Examined, Fault};
 pub use query::object;
 
 /// All instances under one data folder.

@@ -1,0 +1,86 @@
+//! `mindcache doctor`: a well store is well, and each kind of damage is found and told with what to do.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::harness::Env;
+
+/// A store with some of everything.
+fn store() -> Env {
+    let env = Env::new();
+    env.cli(&["set", "notes", "one", "--tags", "a"]).ok();
+    env.cli(&["set", "notes", "two"]).ok();
+    env.cli_with_stdin(&["set", "large", "-"], &vec![b'x'; 200_000]).ok();
+    env.cli(&["set", "gone", "x"]).ok();
+    env.cli(&["rm", "gone"]).ok();
+    env.cli(&["instance", "snapshot", "default"]).ok();
+    env
+}
+
+fn database(env: &Env) -> PathBuf {
+    let id = env.cli(&["--json", "instance", "list"]).json()["instances"]
+        .as_array()
+        .and_then(|all| all.iter().find(|each| each["name"] == "default")?["id"].as_str().map(str::to_owned))
+        .unwrap();
+    env.data().join("instances").join(&id[..2]).join(id)
+}
+
+fn faults(env: &Env) -> String {
+    let output = env.cli(&["--json", "doctor", "--deep"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let told: Value = serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!(told["healthy"], false);
+    let checks = told["checks"].as_array().unwrap().iter();
+    checks.flat_map(|check| check["faults"].as_array().unwrap()).map(|fault| fault["what"].to_string()).collect()
+}
+
+#[test]
+fn a_well_store_is_well_and_both_transports_answer() {
+    let env = store();
+    for args in [&["doctor"][..], &["doctor", "--deep"]] {
+        let said = env.cli(args).ok();
+        for check in [
+            "version: ",
+            "data folder: ",
+            "the catalog: ",
+            "instance \"default\": 2 records",
+            "stdio: answered by",
+            "HTTP: answered by",
+        ] {
+            assert!(said.contains(&format!("ok     {check}")), "{check} in {said}");
+        }
+        assert!(!said.contains("WRONG"), "{said}");
+    }
+    assert_eq!(env.cli(&["--json", "doctor"]).json()["healthy"], true);
+    assert!(Env::new().cli(&["doctor"]).ok().contains("none yet"));
+}
+
+#[test]
+fn each_kind_of_damage_is_found() {
+    let env = store();
+    let folder = database(&env);
+    let spoil = |sql: &str| {
+        rusqlite::Connection::open(folder.join("instance.db")).unwrap().execute_batch(sql).unwrap();
+    };
+    spoil("UPDATE entry SET key = X'62' WHERE name = 'tag'");
+    assert!(faults(&env).contains("the indexes are not what the records say"));
+    spoil("UPDATE entry SET key = X'61' WHERE name = 'tag'; UPDATE tally SET records = records + 1 WHERE kind = 'key'");
+    assert!(faults(&env).contains("the counts are not"));
+    spoil("UPDATE tally SET records = records - 1 WHERE kind = 'key'; UPDATE state SET head = head + 1");
+    assert!(faults(&env).contains("rows of the log are missing"));
+    spoil("UPDATE state SET head = head - 1; UPDATE record SET version = version + 100 WHERE id = 'notes'");
+    assert!(faults(&env).contains("1 records are not what the log says"));
+    spoil("UPDATE record SET version = version - 100 WHERE id = 'notes'");
+    env.cli(&["doctor", "--deep"]).ok();
+    let blobs = folder.join("blobs");
+    let shelf = std::fs::read_dir(&blobs).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap().path();
+    let large = std::fs::read_dir(shelf).unwrap().flatten().next().unwrap().path();
+    // A snapshot shares the file, so it is replaced, not changed.
+    std::fs::remove_file(&large).unwrap();
+    assert!(faults(&env).contains("is missing"));
+    std::fs::write(&large, vec![b'y'; 200_000]).unwrap();
+    assert!(faults(&env).contains("is not what it was"));
+    std::fs::write(folder.join("instance.db"), [7; 8192]).unwrap();
+    assert!(faults(&env).contains("instance.db"));
+}
