@@ -5,12 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use crate::{
-    config::Settings,
-    kernel::clock::Stopwatch,
-    model::error::{OpError, Reason},
-    store::sqlite::object,
-};
+use crate::{config::Settings, kernel::clock::Stopwatch, model::error::OpError, store::sqlite::object};
 
 use super::{
     Session,
@@ -19,6 +14,9 @@ use super::{
 
 /// A read that lasts keeps the store from tidying up, so it may not last.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// `sql`.
 #[derive(Debug, Args)]
@@ -32,25 +30,31 @@ pub(super) fn run(args: &SqlArgs, settings: &Settings, session: &Session, output
     let id = session.kernel.resolve(&session.instance)?;
     let since = Stopwatch::start();
     let is_late = move || since.elapsed_ms() > PATIENCE.as_millis();
-    let mut is_first = true;
-    let mut closed = None;
-    let asked = settings.store()?.query(&id, &args.query, is_late, &mut |names, values| {
-        let printed = if output.is_json() {
-            output.structured(&Value::Object(object(names, values)))
+    // Read first and printed then: a pager that waits must not hold the read open.
+    let mut lines: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    settings.store()?.query(&id, &args.query, is_late, &mut |names, values| {
+        let line = if output.is_json() {
+            Value::Object(object(names, values)).to_string()
         } else {
-            let head = if std::mem::take(&mut is_first) { output.line(&names.join("\t")) } else { Ok(()) };
-            head.and_then(|()| output.line(&values.iter().map(cell).collect::<Vec<_>>().join("\t")))
+            if lines.is_empty() {
+                lines.push(names.join("\t"));
+            }
+            values.iter().map(cell).collect::<Vec<_>>().join("\t")
         };
-        printed.map_err(|failure| {
-            closed = Some(failure);
-            // Only to end the question: what went wrong is told below.
-            OpError::Unavailable { reason: Reason::Stopped, what: String::new(), remedy: String::new() }
+        bytes += line.len() as u64;
+        lines.push(line);
+        if bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        Err(OpError::TooLarge {
+            what: "the answer".into(),
+            got_bytes: bytes,
+            limit_bytes: MOST_BYTES,
+            remedy: "Ask for less, with a LIMIT or fewer columns".into(),
         })
-    });
-    match closed {
-        Some(failure) => Err(failure),
-        None => Ok(asked?),
-    }
+    })?;
+    lines.iter().try_for_each(|line| output.line(line))
 }
 
 /// A value on one line: text with its line breaks and tabs spelt out.

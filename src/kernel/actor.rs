@@ -67,6 +67,10 @@ struct Queue {
 }
 
 impl Queue {
+    fn is_full(&self) -> bool {
+        self.commands.len() >= limits::QUEUE || self.bytes >= limits::QUEUE_BYTES
+    }
+
     fn pop(&mut self) -> Option<Command> {
         let command = self.commands.pop_front()?;
         self.bytes -= command.order.bytes;
@@ -160,7 +164,7 @@ impl Handle {
     /// Whether a batch must be started.
     fn enqueue(&self, command: Command) -> Result<bool, OpError> {
         let mut queue = self.mailbox.lock();
-        if queue.commands.len() >= limits::QUEUE || queue.bytes >= limits::QUEUE_BYTES {
+        if queue.is_full() {
             let waiting = queue.commands.len();
             return Err(OpError::Overloaded { what: format!("instance {}", self.id), waiting });
         }
@@ -380,5 +384,16 @@ impl Group<'_> {
         let entered = effects.iter().flat_map(|effect| &effect.enter).filter(|entry| entry.index == kind::DUE);
         let earliest = entered.filter_map(|entry| index::to_number(&entry.key)).min();
         self.due = self.due.min(earliest.unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_full_by_its_bytes_too() {
+        let of = |bytes| Queue { bytes, ..Queue::default() }.is_full();
+        assert_eq!([of(limits::QUEUE_BYTES - 1), of(limits::QUEUE_BYTES)], [false, true]);
     }
 }

@@ -16,7 +16,7 @@ mod quiet;
 pub mod values;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,6 +25,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -40,7 +41,7 @@ use crate::{
         bounds::IdempotencyKey,
         catalog,
         idempotency::Once,
-        operation::{Answer, Call, Cx, EffectClass, Entry, Reply, Step, Target, Wait, parse},
+        operation::{Answer, Call, Cx, EffectClass, Entry, Reply, Step, Target, Wait, parse, weight},
         schema,
         tx::Tx,
     },
@@ -72,6 +73,10 @@ pub struct Caller {
     pub once: Option<IdempotencyKey>,
     /// Cancelled when the caller is leaving: what it waits for is answered at once.
     pub leaving: CancellationToken,
+    /// Places for the calls of its session that wait.
+    pub waits: Arc<Semaphore>,
+    /// Size of the message that the call came in, if it is not small: it is kept as long as the call.
+    pub message_bytes: usize,
 }
 
 impl Caller {
@@ -80,19 +85,17 @@ impl Caller {
         let principal = Principal::local(kind);
         let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
         let actor = Actor { principal: principal.id.clone(), kind, client, run };
-        Self { principal, mode, actor, existing_only: false, once: None, leaving: CancellationToken::new() }
+        Self::of(principal, mode, actor)
     }
 
     /// The kernel itself: upkeep.
     fn system() -> Self {
-        Self {
-            principal: Principal::local(permission::PrincipalKind::App),
-            mode: Mode::Edit,
-            actor: Actor::system(),
-            existing_only: false,
-            once: None,
-            leaving: CancellationToken::new(),
-        }
+        Self::of(Principal::local(permission::PrincipalKind::App), Mode::Edit, Actor::system())
+    }
+
+    fn of(principal: Principal, mode: Mode, actor: Actor) -> Self {
+        let (leaving, waits) = (CancellationToken::new(), Arc::new(Semaphore::new(limits::WAITS_OF_SESSION)));
+        Self { principal, mode, actor, existing_only: false, once: None, leaving, waits, message_bytes: 0 }
     }
 }
 
@@ -120,6 +123,11 @@ pub struct Kernel {
     care: Care,
     is_following: AtomicBool,
     found: Found,
+    /// Instances that are being scrubbed, and those at which the work for that still goes on.
+    scrubbing: Arc<Mutex<HashSet<InstanceId>>>,
+    visiting: Arc<Mutex<HashSet<InstanceId>>>,
+    /// Places for calls that wait.
+    waits: Semaphore,
     this: Weak<Self>,
 }
 
@@ -140,6 +148,9 @@ impl Kernel {
             care,
             is_following: AtomicBool::new(false),
             found: Found::default(),
+            scrubbing: Arc::default(),
+            visiting: Arc::default(),
+            waits: Semaphore::new(limits::WAITS),
             this: this.clone(),
         })
     }
@@ -169,6 +180,10 @@ impl Kernel {
                 let call = Self::call(caller, entry, *parse, args)?;
                 let order = Order { bytes, ..Order::new(entry.name, call.into(), caller.clone()) };
                 self.turn(&handle, entry, order).await
+            }
+            Answer::Procedure(_) if caller.once.is_some() => {
+                let rule = format!("{} takes none: look whether it was done before you call it again", entry.name);
+                Err(OpError::invalid("idempotency_key", rule, ""))
             }
             Answer::Procedure(parse) => self.run(caller, instance, parse(args)?).await,
             Answer::Search => {
@@ -246,6 +261,7 @@ impl Kernel {
         let mut feed = self.follow(handle);
         let mut wait = Wait::default();
         let mut deadline = None;
+        let mut place = None;
         loop {
             feed.borrow_and_update();
             let Look { step, head } = handle.look(caller, call, wait)?;
@@ -259,6 +275,9 @@ impl Kernel {
                 tokio::task::yield_now().await;
                 continue;
             }
+            if place.is_none() {
+                place = Some(self.place_to_wait(caller)?);
+            }
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + wait_ms);
             tokio::select! {
                 () = caller.leaving.cancelled() => wait.timed_out = true,
@@ -269,6 +288,22 @@ impl Kernel {
                 },
             }
         }
+    }
+
+    /// A place for a call that begins to wait. What lasts keeps memory for long: there is only so much of it.
+    fn place_to_wait<'p>(&'p self, caller: &'p Caller) -> Result<[SemaphorePermit<'p>; 2], OpError> {
+        if caller.message_bytes > limits::LASTING_BYTES {
+            return Err(OpError::TooLarge {
+                what: "the message of a call that waits".into(),
+                got_bytes: caller.message_bytes as u64,
+                limit_bytes: limits::LASTING_BYTES as u64,
+                remedy: "Send no more than its arguments".into(),
+            });
+        }
+        let overloaded = |what: &str, waiting| OpError::Overloaded { what: what.into(), waiting };
+        let own = caller.waits.try_acquire().map_err(|_| overloaded("this session", limits::WAITS_OF_SESSION))?;
+        let of_all = self.waits.try_acquire().map_err(|_| overloaded("this process", limits::WAITS))?;
+        Ok([own, of_all])
     }
 
     /// The open instance of an id that the catalog knows.
@@ -305,16 +340,6 @@ fn answer(handle: &Handle, caller: &Caller, call: &dyn Call) -> Result<Reply, Op
     match handle.look(caller, call, Wait::default())?.step {
         Step::Done(reply) => Ok(reply),
         Step::Park { .. } => Err(stopped()),
-    }
-}
-
-/// Roughly how much memory arguments take.
-fn weight(args: &Value) -> usize {
-    match args {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 32 * items.len(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.len() + 64 + weight(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 32,
     }
 }
 

@@ -81,10 +81,10 @@ pub enum OpError {
         /// What to do instead.
         remedy: String,
     },
-    /// More work is waiting than the instance takes.
-    #[error("{what} has {waiting} changes waiting, which is the limit. Try again in a moment")]
+    /// More calls are waiting than are taken.
+    #[error("{what} has {waiting} calls waiting, which is the limit: nothing was done. Try again when some have ended")]
     Overloaded {
-        /// The instance.
+        /// The instance, the session or the process.
         what: String,
         /// How many are waiting.
         waiting: usize,

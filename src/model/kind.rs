@@ -32,8 +32,6 @@ pub const NFC: &str = "nfc";
 pub const TOOL: &str = "tool";
 /// Keys that models may read or write, in the order of tools.
 pub const TOOL_RANK: &str = "tool_rank";
-/// Kept replies by the keys whose values they may show.
-pub const REPLY_SHOWS: &str = "reply_shows";
 /// Instances by project and name; a deleted one's name is free.
 pub const INSTANCE_NAME: &str = "instance_name";
 /// Deleted instances by project and name.
@@ -93,12 +91,12 @@ impl Kind for KeptReply {
     const KIND: &'static str = "reply";
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
-        self.shows.iter().map(|key| IndexEntry { index: REPLY_SHOWS, key: key.as_bytes().to_vec() }).collect()
+        Vec::new()
     }
 
-    /// A value that the answer shows must not outlive it in the log.
+    /// The log need not say it again.
     fn logged(&self) -> Option<Self> {
-        Some(Self { outcome: String::new(), result: Value::Null, shows: Vec::new(), ..self.clone() })
+        Some(Self { outcome: String::new(), result: Value::Null, ..self.clone() })
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// How long a deleted instance can be brought back, in milliseconds: 7 days.
 pub const GRACE_MS: i64 = 7 * 24 * 3600 * 1000;
+/// Instances of one data folder, with snapshots and those that can still be brought back.
+pub const INSTANCES: usize = 10_000;
 /// Longest note of a snapshot, in characters.
 pub const NOTE_CHARACTERS: usize = 1000;
 /// Most names of each kind that a comparison of two instances reports.
@@ -17,12 +19,36 @@ pub const VALUE_BYTES: usize = 25 * 1024 * 1024;
 pub const INLINE_BYTES: usize = 64 * 1024;
 /// Longest line or body a face takes: a 25 MiB value in base64 with its envelope.
 pub const MESSAGE_BYTES: usize = 36 * 1024 * 1024;
+/// A line or body over this is large: it has to be held whole, so only so many are taken in at once.
+pub const LARGE_BYTES: usize = 1024 * 1024;
+/// Large lines and bodies that one process takes in and answers at a time; the others wait.
+pub const LARGE_MESSAGES: usize = 2;
+/// How long a large body may take to arrive once it has its place.
+pub const LARGE_MS: u64 = 60_000;
+/// Largest message of what lasts and so keeps its message: a wait, and the opening of a session.
+pub const LASTING_BYTES: usize = 256 * 1024;
+/// Largest message that opens a subscription, and all URIs together that one session follows.
+pub const LISTEN_BYTES: usize = 4 * 1024 * 1024;
+/// Most levels of nesting in a message: those of serde_json.
+pub const MESSAGE_DEPTH: usize = 127;
+/// Requests that one stdio connection has under way.
+pub const IN_FLIGHT: usize = 1024;
+/// Bytes of the requests that one stdio connection has under way, but for large ones.
+pub const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes waiting for a stdio client to read them, beyond which it is read no further.
+pub const UNWRITTEN_BYTES: usize = 64 * 1024 * 1024;
 /// Most characters of a text, or bytes of a file, in one reply.
 pub const PIECE: usize = 256 * 1024;
 /// Most bytes of an image in one reply: a picture is only of use whole.
 pub const IMAGE_PIECE: usize = 4 * 1024 * 1024;
 /// A value up to this size is shown in lists and histories.
 pub const LISTED_VALUE_BYTES: usize = 1024;
+/// Keys, or rows of the log, that one page looks at when few of them are for its caller.
+pub const LOOKED_AT: usize = 10_000;
+/// Longest cursor of a page, in characters.
+pub const CURSOR_CHARACTERS: usize = 2048;
+/// Longest cursor of `resources/list`: a key's name, percent-encoded.
+pub const RESOURCES_CURSOR_BYTES: usize = 4 * 1024;
 /// Content tags of a key.
 pub const TAGS: usize = 32;
 /// Longest content tag, in characters.
@@ -33,6 +59,10 @@ pub const DESCRIPTION_CHARACTERS: usize = 300;
 pub const SCHEMA_BYTES: usize = 16 * 1024;
 /// Deepest nesting of a key's JSON Schema.
 pub const SCHEMA_DEPTH: usize = 32;
+/// Patterns of a key's JSON Schema.
+pub const SCHEMA_PATTERNS: usize = 8;
+/// Memory that one of them may take: it is paid at each write.
+pub const PATTERN_BYTES: usize = 256 * 1024;
 /// Longest content type, in characters.
 pub const CONTENT_TYPE_CHARACTERS: usize = 128;
 /// Most items of a page.
@@ -47,22 +77,44 @@ pub const WAIT_MS: u64 = 45_000;
 pub const DEFAULT_WAIT_MS: u64 = 30_000;
 /// Most changes that one wait reports.
 pub const WAIT_CHANGES: usize = 100;
+/// Calls of one process that wait for a change.
+pub const WAITS: usize = 512;
+/// Calls of one session, or of one stdio connection, that wait for a change.
+pub const WAITS_OF_SESSION: usize = 128;
 /// Longest time to live: ten years.
 pub const TTL_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
 /// Most characters of the system prompt.
 pub const PROMPT_CHARACTERS: usize = 256 * 1024;
 /// Most keys of the system prompt that are looked at; far more than fit.
 pub const PROMPT_KEYS: usize = 100_000;
+/// Largest text that a template comes to.
+pub const TEMPLATE_BYTES: usize = 1024 * 1024;
+/// How deep templates are injected into one another, the first one not counted.
+pub const TEMPLATE_DEPTH: usize = 16;
+/// Tools of one connection, those of single keys included, unless the static ones are more.
+pub const TOOLS: usize = 40;
+/// Prompts offered of each of the tags that make a key one.
+pub const PROMPTS: usize = 100;
+/// Arguments of one prompt; what else stands in its braces stays as it is.
+pub const PROMPT_ARGUMENTS: usize = 20;
+/// Longest name of such an argument, in characters.
+pub const PROMPT_ARGUMENT_CHARACTERS: usize = 64;
 /// Records that one turn of expiry removes.
 pub const EXPIRE_SLICE: usize = 1000;
 /// Longest `op_search` query, in characters.
 pub const QUERY_CHARACTERS: usize = 256;
+/// Longest name of an operation in `op_call`, in characters.
+pub const OPERATION_CHARACTERS: usize = 64;
+/// Longest idempotency key, in characters.
+pub const IDEMPOTENCY_KEY_CHARACTERS: usize = 128;
 /// How long an answer is kept under its idempotency key, in milliseconds.
 pub const REPLY_MS: i64 = 24 * 3600 * 1000;
 /// Largest answer that is kept; of a larger one only its outcome is.
 pub const REPLY_BYTES: usize = 64 * 1024;
 /// Operations of one batch.
 pub const BATCH: usize = 100;
+/// All results of one batch together.
+pub const BATCH_REPLY_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the log in which `undo` looks for the last change of its caller.
 pub const UNDO_ROWS: u64 = 2000;
 /// Turns that an author can take back before the first of them is forgotten.
@@ -85,9 +137,19 @@ pub const GATE_WAIT_MS: u64 = 5_000;
 pub const CLIENT_CHARACTERS: usize = 64;
 /// Resources that one session or subscription follows.
 pub const FOLLOWED: usize = 1000;
-/// Longest URI of a resource that is followed. One of a key takes 5 KiB at most.
+/// Longest URI of a resource that is read or followed. One of a key takes 5 KiB at most.
 pub const URI_BYTES: usize = 8 * 1024;
 /// Open subscriptions of one HTTP server. Each is a connection; how many files may be open is raised at the start.
 pub const LISTENS: usize = 1024;
+/// Open subscriptions of one stdio connection.
+pub const LISTENS_OF_CONNECTION: usize = 16;
 /// Sessions of one HTTP server.
 pub const SESSIONS: usize = 10_000;
+/// Connections of one HTTP server. Each is an open file; how many a process may have is raised at the start.
+pub const CONNECTIONS: usize = 2048;
+/// Longest path and query of an HTTP request. One of a key takes 5 KiB at most.
+pub const URL_BYTES: usize = 8 * 1024;
+/// Names and values of all headers of an HTTP request together.
+pub const HEADERS_BYTES: usize = 64 * 1024;
+/// Headers of an HTTP request: those of hyper.
+pub const HEADERS: usize = 100;

@@ -12,6 +12,8 @@ pub mod key;
 pub mod kind;
 pub mod legacy;
 pub mod limits;
+#[cfg(test)]
+mod limits_table;
 pub mod permission;
 pub mod record;
 pub mod reply;

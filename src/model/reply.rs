@@ -10,9 +10,6 @@ pub struct KeptReply {
     pub arguments: String,
     /// The first sentence of the answer.
     pub outcome: String,
-    /// The structured answer.
+    /// The structured answer, without stored values.
     pub result: Value,
-    /// The keys whose values may stand in the answer: it goes when one of them is purged.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shows: Vec<String>,
 }

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 use super::{
-    operation::{Answer, Call, Cx, EffectClass, Listing, OpMeta, Operation, Report, Step, Target},
+    operation::{Answer, Call, Cx, EffectClass, Listing, OpMeta, Operation, Report, Step, Target, weight},
     schema,
     tx::Tx,
 };
@@ -139,9 +139,14 @@ impl Operation for Batch {
         let calls: Vec<Result<Box<dyn Call>, OpError>> =
             self.operations.0.iter().enumerate().map(|(index, part)| part.call(index, cx)).collect();
         let mut results = Vec::with_capacity(calls.len());
+        let mut bytes = 0;
         for (part, call) in self.operations.0.iter().zip(calls) {
             match call.and_then(|call| tx.attempt(|tx| part.run(call.as_ref(), tx, cx))) {
-                Ok(result) => results.push(serde_json::json!({"ok": true, "result": result})),
+                Ok(result) => {
+                    bytes += weight(&result);
+                    check_reply(bytes)?;
+                    results.push(serde_json::json!({"ok": true, "result": result}));
+                }
                 Err(error) if self.mode == BatchMode::All => return Err(error),
                 Err(error) => results.push(serde_json::json!({"ok": false, "error": error.to_json()})),
             }
@@ -152,6 +157,19 @@ impl Operation for Batch {
         });
         Ok(Step::Done(Results { results, dry_run: self.dry_run, changes }))
     }
+}
+
+/// The results are held until the last operation is done, and are one reply.
+fn check_reply(bytes: usize) -> Result<(), OpError> {
+    if bytes <= limits::BATCH_REPLY_BYTES {
+        return Ok(());
+    }
+    Err(OpError::TooLarge {
+        what: "the results of the batch, as far as it came,".into(),
+        got_bytes: bytes as u64,
+        limit_bytes: limits::BATCH_REPLY_BYTES as u64,
+        remedy: "Nothing was done: read large values by themselves, or in pieces".into(),
+    })
 }
 
 impl Part {
@@ -169,8 +187,13 @@ impl Part {
         if !entry.allowed(cx.mode) {
             return Err(permission::refuse_operation(cx.mode, entry.meta.action, entry.name));
         }
-        parse(Value::Object(schema::lenient(self.args.clone(), &entry.input_schema())))
-            .map_err(|error| within(index, error))
+        let call = parse(Value::Object(schema::lenient(self.args.clone(), &entry.input_schema())))
+            .map_err(|error| within(index, error))?;
+        if call.idempotency_key().is_some() {
+            let rule = "a batch is done once as a whole: give the key to op_call, not to a part";
+            return Err(OpError::invalid(format!("operations[{index}].args.idempotency_key"), rule, ""));
+        }
+        Ok(call)
     }
 
     fn run(&self, call: &dyn Call, tx: &mut Tx<'_>, cx: &Cx) -> Result<Value, OpError> {

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use crate::model::limits;
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole<const MIN: u64, const MAX: u64>(u64);
@@ -107,10 +109,11 @@ impl IdempotencyKey {
 impl<'de> Deserialize<'de> for IdempotencyKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic()) {
+        let most = limits::IDEMPOTENCY_KEY_CHARACTERS;
+        if (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic()) {
             Ok(Self(text))
         } else {
-            Err(D::Error::custom("an idempotency key has 1 to 128 visible ASCII characters"))
+            Err(D::Error::custom(format!("an idempotency key has 1 to {most} visible ASCII characters")))
         }
     }
 }
@@ -121,7 +124,7 @@ impl JsonSchema for IdempotencyKey {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[!-~]{1,128}$"})
+        json_schema!({"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", limits::IDEMPOTENCY_KEY_CHARACTERS)})
     }
 }
 

@@ -61,7 +61,7 @@ impl Report for Operations {
 #[serde(deny_unknown_fields)]
 pub struct Forward {
     /// Operation name
-    pub name: Text<1, 64>,
+    pub name: Text<1, { limits::OPERATION_CHARACTERS }>,
     /// Its arguments
     #[serde(default)]
     #[schemars(schema_with = "schema::any_object")]

@@ -3,12 +3,15 @@
 //!
 //! The scope is the principal and the operation. The answer is a record of the instance, kept for 24 hours in the same
 //! transaction as what the call did, so that there is never the one without the other. Only what was done is kept: a
-//! refusal may be tried again.
+//! refusal may be tried again. Stored values in the answer are not kept with it.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{error::OpError, key::Key, limits, reply::KeptReply};
+use crate::model::{error::OpError, limits, reply::KeptReply};
+
+/// Members of answers that hold stored values.
+const VALUES: [&str; 3] = ["value", "prompt", "snippet"];
 
 use super::{
     bounds::IdempotencyKey,
@@ -33,7 +36,9 @@ impl Once {
 
 impl Call for Once {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
-        let id = format!("{}/{}/{}", cx.principal.id, self.operation, self.key.as_str());
+        // The mode is part of it: what one may see the other may not.
+        let scope = if cx.existing_only { "key" } else { cx.mode.name() };
+        let id = format!("{}/{scope}/{}/{}", cx.principal.id, self.operation, self.key.as_str());
         if let Some(held) = tx.get::<KeptReply>(&id)? {
             if held.content.arguments != self.arguments {
                 let (key, operation) = (self.key.as_str().to_owned(), self.operation.to_owned());
@@ -43,7 +48,7 @@ impl Call for Once {
         }
         let step = self.call.apply(tx, cx)?;
         if let Step::Done(reply) = &step {
-            let kept = kept(&self.arguments, reply, tx);
+            let kept = kept(&self.arguments, reply);
             tx.put(&id, &kept, Some(cx.now_ms + limits::REPLY_MS))?;
         }
         Ok(step)
@@ -58,21 +63,25 @@ fn replay(kept: KeptReply) -> Reply {
     Reply { outcome: format!("Done before, and not again. {}", kept.outcome), result, image: None }
 }
 
-fn kept(arguments: &str, reply: &Reply, tx: &Tx<'_>) -> KeptReply {
-    let is_small = reply.result.to_string().len() <= limits::REPLY_BYTES;
-    let result = if is_small { reply.result.clone() } else { Value::Object(serde_json::Map::new()) };
-    let shows = if has_values(&result) { tx.touched::<Key>().map(str::to_owned).collect() } else { Vec::new() };
-    KeptReply { arguments: arguments.to_owned(), outcome: reply.outcome.clone(), result, shows }
+/// What is kept holds no stored value: it would outlive a purge, and the right to read it.
+fn kept(arguments: &str, reply: &Reply) -> KeptReply {
+    let mut result = reply.result.clone();
+    without_values(&mut result);
+    if result.to_string().len() > limits::REPLY_BYTES {
+        result = Value::Object(serde_json::Map::new());
+    }
+    KeptReply { arguments: arguments.to_owned(), outcome: reply.outcome.clone(), result }
 }
 
-/// Whether stored values can stand in an answer.
-fn has_values(result: &Value) -> bool {
+/// Takes out of an answer where stored values stand.
+fn without_values(result: &mut Value) {
     match result {
-        Value::Array(items) => items.iter().any(has_values),
+        Value::Array(items) => items.iter_mut().for_each(without_values),
         Value::Object(members) => {
-            members.iter().any(|(name, value)| ["value", "prompt"].contains(&name.as_str()) || has_values(value))
+            members.retain(|name, _| !VALUES.contains(&name.as_str()));
+            members.values_mut().for_each(without_values);
         }
-        _ => false,
+        _ => {}
     }
 }
 

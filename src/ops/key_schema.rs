@@ -5,10 +5,6 @@ use serde_json::Value;
 
 use crate::model::{error::OpError, key::KeyType, limits, value::Content};
 
-/// Patterns of one schema, and bytes that one of them may take when compiled: both are paid at each write.
-const PATTERNS: usize = 8;
-const PATTERN_BYTES: usize = 256 * 1024;
-
 /// Checks a schema itself: size, depth, dialect, and that it refers to nothing outside.
 pub fn check(schema: &Value) -> Result<(), OpError> {
     let size = schema.to_string().len();
@@ -27,7 +23,7 @@ pub fn check(schema: &Value) -> Result<(), OpError> {
         // References can be nested so that checking a value takes longer than the universe lasts.
         return Err(OpError::invalid("schema", "a schema of a key is written out in full, without references", word));
     }
-    if count_patterns(schema) > PATTERNS {
+    if count_patterns(schema) > limits::SCHEMA_PATTERNS {
         return Err(OpError::invalid("schema", "a schema of a key has at most 8 patterns", "more"));
     }
     compile(schema).map(drop)
@@ -53,7 +49,7 @@ fn compile(schema: &Value) -> Result<Validator, OpError> {
     // The linear-time pattern engine: a stored pattern must not be able to hold up the instance.
     jsonschema::options()
         .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+        .with_pattern_options(PatternOptions::regex().size_limit(limits::PATTERN_BYTES))
         .build(schema)
         .map_err(|error| OpError::invalid("schema", format!("it is not a JSON Schema of 2020-12: {error}"), ""))
 }

@@ -20,9 +20,6 @@ use super::{
     tx::Tx,
 };
 
-/// Rows that one call looks at, at most, when few of them are for its caller.
-const LOOKED_AT: usize = 10_000;
-
 /// Read what changed after a seq, oldest first, without values. Call again with since = as_of_seq until nothing
 /// comes. Fails with log_truncated when the log does not go back so far: list the keys anew then.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -89,14 +86,14 @@ impl Operation for LogRead {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Rows>, OpError> {
         let floor = tx.log_start()?;
-        if self.since.get() + 1 < floor {
+        if self.since.get().saturating_add(1) < floor {
             return Err(OpError::LogTruncated { floor });
         }
         let limit = self.limit.map_or(limits::LIST_PAGE as usize, Whole::size);
         let mut changes = Vec::new();
         let mut seen = self.since.get();
         let mut looked_at = 0;
-        while changes.len() < limit && looked_at < LOOKED_AT {
+        while changes.len() < limit && looked_at < limits::LOOKED_AT {
             let rows = tx.changes(seen, limit)?;
             if rows.is_empty() {
                 seen = seen.max(tx.seq());

@@ -291,9 +291,16 @@ impl Entry {
         Arc::clone(self.output_schema.get_or_init(|| Arc::new((self.output)())))
     }
 
-    /// Whether it can be part of a batch: not when it is one, nor when it looks back at whole turns.
+    /// Whether it can be part of a batch: not when it is one, looks back at whole turns, or reads what is stored and
+    /// not what the batch has done.
     pub fn in_batch(&self) -> bool {
-        ![super::batch::Batch::NAME, super::undo::Undo::NAME].contains(&self.name)
+        let by_itself = [
+            super::batch::Batch::NAME,
+            super::undo::Undo::NAME,
+            super::log::LogRead::NAME,
+            super::keys::prompt::SystemPrompt::NAME,
+        ];
+        !by_itself.contains(&self.name)
     }
 
     /// Whether the mode may call it at all.
@@ -321,4 +328,14 @@ pub fn parse<T: DeserializeOwned>(args: Value) -> Result<T, OpError> {
         let text = error.into_inner().to_string();
         OpError::InvalidArgument { path: shorten(&path), rule: shorten(&text), got: String::new() }
     })
+}
+
+/// Roughly how much memory arguments or a result take.
+pub fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 32 * items.len(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + 64 + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 32,
+    }
 }

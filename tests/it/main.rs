@@ -42,6 +42,7 @@ mod keys_write;
 mod kill;
 mod large;
 mod lifecycle;
+mod limits;
 mod linear;
 mod log_read;
 mod modes;

@@ -82,18 +82,33 @@ fn what_creations_and_removals_left_is_swept_when_it_is_old_and_free() {
         fs::write(folder.join("lock"), "").unwrap();
         folder
     };
-    let old = [".new-a", ".old-b", "11111111-2222-4333-8444-555555555555"].map(make);
+    // An instance that a catalog from a backup does not know is none of those; an empty one is.
+    env.cli(&["instance", "create", "empty"]).ok();
+    // The last to close leaves everything in the database.
+    env.cli(&["set", "k", "v"]).ok();
+    let of = |name: &str| {
+        let listed = env.cli(&["--json", "instance", "list"]).json()["instances"].as_array().unwrap().clone();
+        let id = listed.iter().find(|each| each["name"] == name).unwrap()["id"].as_str().unwrap().to_owned();
+        env.data().join("instances").join(&id[..2]).join(id).join("instance.db")
+    };
+    let prefix = shard.file_name().unwrap().to_str().unwrap();
+    let unlisted = |n: u8, database: &str| {
+        let folder = make(&format!("{prefix}11111{n}-2222-4333-8444-555555555555"));
+        fs::copy(of(database), folder.join("instance.db")).unwrap();
+        folder
+    };
+    let old = [make(".new-a"), make(".old-b"), unlisted(1, "empty")];
     let young = make(".new-young");
-    let held = make("11111111-2222-4333-8444-666666666666");
-    let other = make("somebody else's");
-    for folder in old.iter().chain([&held, &other]) {
+    let held = unlisted(2, "empty");
+    let kept = [make("somebody else's"), unlisted(3, "default")];
+    for folder in old.iter().chain([&held]).chain(&kept) {
         make_old(folder);
     }
     let lock = File::open(held.join("lock")).unwrap();
     lock.lock().unwrap();
     let mut client = eager(&env, &[]);
     eventually("what is old goes", || old.iter().all(|folder| !folder.exists()));
-    assert!(young.exists() && held.exists() && other.exists());
+    assert!(young.exists() && held.exists() && kept.iter().all(|folder| folder.exists()));
     assert_eq!(client.value("k"), "v");
 }
 

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::key::KeyType;
+use crate::model::{key::KeyType, limits};
 
 use definition::Form;
 
@@ -35,7 +35,7 @@ pub use schema::normalise;
 pub use text::clean;
 
 /// Tools in all unless told otherwise: clients warn at 40.
-pub const TOOLS: usize = 40;
+pub const TOOLS: usize = limits::TOOLS;
 /// Tools in all at the very most: some clients refuse more than 128 from all servers together.
 pub const MOST_TOOLS: usize = 100;
 /// Bytes of a whole list of tools.

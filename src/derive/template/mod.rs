@@ -29,13 +29,11 @@ use crate::model::{
     tags::SystemTag,
 };
 
-/// Most bytes of an expanded text, with its [`NOTICE`].
-pub const OUTPUT_BYTES: usize = 1024 * 1024;
+/// Most bytes of an expanded text, with its [`NOTICE`]; and how deep templates are injected into one another.
+pub use crate::model::limits::{TEMPLATE_BYTES as OUTPUT_BYTES, TEMPLATE_DEPTH as DEPTH};
 /// Most bytes of markers that one expansion replaces. Templates that multiply and come to nothing would
 /// otherwise work for ever without filling the output.
 pub const MARKER_BYTES: usize = 1024 * 1024;
-/// How deep templates are injected into one another, the first one not counted.
-pub const DEPTH: usize = 16;
 /// How a text ends that went over a limit.
 pub const NOTICE: &str = "\n[cut here: the template is too large]";
 

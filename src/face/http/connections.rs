@@ -1,4 +1,4 @@
-//! Connections: Nagle's algorithm off, and who takes nothing for long is let go.
+//! Connections: only so many, Nagle's algorithm off, and who takes nothing for long is let go.
 //!
 //! A client that stops reading would otherwise keep its stream, its place among the listens and all that is waiting
 //! for it, for as long as it likes.
@@ -8,36 +8,66 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use axum::serve::Listener;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Timeout, timeout},
 };
 
 use super::STALLED;
+use crate::model::limits;
 
-/// The listener with both.
-pub(super) struct Connections(pub(super) TcpListener);
+/// What a client gets that is one too many: it is not left to wait for nothing.
+const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                    Retry-After: 1\r\n\r\n\
+                    {\"error\":\"this server has as many connections as it takes: close some, then try again\"}\n";
+
+/// The listener with all that.
+pub(super) struct Connections {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// Over a listener.
+    pub(super) fn new(listener: TcpListener) -> Self {
+        Self::at_most(limits::CONNECTIONS, listener)
+    }
+
+    fn at_most(most: usize, listener: TcpListener) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(most)) }
+    }
+}
 
 impl Listener for Connections {
     type Io = Patient<TcpStream>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // Nagle's algorithm makes an answer wait for the client's acknowledgement: 40 ms a call.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot switch Nagle's algorithm off");
+        loop {
+            let (mut stream, address) = Listener::accept(&mut self.listener).await;
+            // Nagle's algorithm makes an answer wait for the client's acknowledgement: 40 ms a call.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "cannot switch Nagle's algorithm off");
+            }
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return (Patient::new(stream, Some(place)), address);
+            }
+            // A new connection has room for so little: nobody is waited for.
+            if let Err(error) = stream.write_all(FULL.as_bytes()).await {
+                tracing::debug!(%error, "a client that was one too many was not told");
+            }
         }
-        (Patient::new(stream), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -46,11 +76,13 @@ pub(super) struct Patient<S> {
     stream: S,
     /// Runs while the peer takes nothing.
     waiting: Option<Pin<Box<Timeout<Pending<()>>>>>,
+    #[expect(dead_code, reason = "it is free again when the connection is dropped")]
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Patient<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, waiting: None }
+    fn new(stream: S, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { stream, waiting: None, place }
     }
 
     fn taken(&mut self, taken: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -117,16 +149,34 @@ mod tests {
     async fn defect_12_connections_do_not_wait_for_acknowledgements() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (client, accepted) =
-            tokio::join!(TcpStream::connect(address), async { Listener::accept(&mut Connections(listener)).await.0 });
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), async {
+            Listener::accept(&mut Connections::new(listener)).await.0
+        });
         drop(client.unwrap());
         assert!(accepted.stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_told_so_and_there_is_room_when_another_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = Connections::at_most(1, listener);
+        let first = tokio::join!(TcpStream::connect(address), Listener::accept(&mut connections));
+        let refused = async {
+            let mut told = String::new();
+            TcpStream::connect(address).await.unwrap().read_to_string(&mut told).await.unwrap();
+            drop(first);
+            assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("close some"), "{told}");
+            TcpStream::connect(address).await.unwrap()
+        };
+        let (again, _accepted) = tokio::join!(refused, Listener::accept(&mut connections));
+        drop(again);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_let_go_and_who_takes_little_is_not() {
         let (stream, mut peer) = duplex(16);
-        let mut stream = Patient::new(stream);
+        let mut stream = Patient::new(stream, None);
         let reader = tokio::spawn(async move {
             for _ in 0..10 {
                 drop(timeout(STALLED / 2, pending::<()>()).await);

@@ -2,6 +2,7 @@
 
 mod connections;
 mod guard;
+mod heads;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -49,6 +50,7 @@ pub fn guarded(routes: Router, access: Access) -> Router {
         .route("/health", get(health))
         .layer(cors(Arc::clone(&access)))
         .layer(middleware::from_fn_with_state(access, guard::check_names))
+        .layer(middleware::from_fn(heads::check))
 }
 
 /// Serves the routes until `signal` resolves; then ends them by `stop`, and gives what is under way a moment.
@@ -74,7 +76,7 @@ pub async fn serve(
         stop.cut.cancel();
         pause(LAST_REQUESTS).await;
     };
-    let serving = axum::serve(Connections(listener), routes).with_graceful_shutdown(graceful);
+    let serving = axum::serve(Connections::new(listener), routes).with_graceful_shutdown(graceful);
     tokio::select! {
         served = serving.into_future() => served,
         () = overdue => Ok(()),

@@ -1,13 +1,16 @@
 //! One connection: what it is bound to, who calls through it, and its way to the kernel.
 
-use std::sync::{Arc, OnceLock, atomic::AtomicI64};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
 
 use rmcp::{
     RoleServer,
     service::{Peer, RequestContext},
 };
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     model::{
         error::OpError,
         instance::{InstanceId, InstanceRef},
+        limits,
         permission::{Mode, PrincipalKind},
     },
     ops::{
@@ -23,7 +27,10 @@ use crate::{
     },
 };
 
-use super::push::{self, Lists, Sink, Wanted};
+use super::{
+    message,
+    push::{self, Lists, Sink, Wanted},
+};
 
 /// One connection's handler: a thin view of the kernel, cheap to make.
 #[derive(Clone)]
@@ -36,6 +43,12 @@ pub struct Server {
     bound: Arc<OnceCell<Bound>>,
     /// What the client of an older session has subscribed to.
     pub(super) wanted: Wanted,
+    /// Whether an older session is being told of changes already.
+    follows: Arc<AtomicBool>,
+    /// Places for its calls that wait.
+    waits: Arc<Semaphore>,
+    /// Places for its subscriptions of the newer protocol.
+    pub(super) listens: Arc<Semaphore>,
     /// When a subscription of the newer protocol was last asked for.
     pub(super) asked_ms: Arc<AtomicI64>,
     /// Cancelled when the session ends.
@@ -79,6 +92,9 @@ impl Server {
             run: Arc::default(),
             bound: Arc::default(),
             wanted: Wanted::of_lists(Lists::ALL),
+            follows: Arc::default(),
+            waits: Arc::new(Semaphore::new(limits::WAITS_OF_SESSION)),
+            listens: Arc::new(Semaphore::new(limits::LISTENS_OF_CONNECTION)),
             asked_ms: Arc::default(),
             ended,
             alive,
@@ -110,8 +126,11 @@ impl Server {
         Ok(Bound { instance: InstanceRef::Id(id.clone()), id, name })
     }
 
-    /// Tells an older session of changes from now on until it ends.
+    /// Tells an older session of changes from now on until it ends; once, however often it says that it has begun.
     pub(super) fn begin_to_follow(&self, mount: Mount, peer: Peer<RoleServer>) {
+        if self.follows.swap(true, Ordering::AcqRel) {
+            return;
+        }
         // The task must not keep the session alive, whose end is what ends it.
         let server = Self { alive: None, ..self.clone() };
         drop(tokio::spawn(server.follow(mount, peer, self.kernel.now_ms())));
@@ -137,7 +156,8 @@ impl Server {
         let has_session = context.protocol_version().is_none_or(|version| version.has_initialize());
         let is_http = context.extensions.get::<axum::http::request::Parts>().is_some();
         let run = if has_session || !is_http { self.run() } else { String::new() };
-        self.caller_in(self.mount(context), &client, run)
+        let caller = self.caller_in(self.mount(context), &client, run);
+        Caller { message_bytes: message::bytes(&context.extensions), ..caller }
     }
 
     fn run(&self) -> String {
@@ -146,7 +166,7 @@ impl Server {
 
     fn caller_in(&self, mount: &Mount, client: &str, run: String) -> Caller {
         let local = Caller::local(PrincipalKind::Agent, mount.mode, client, run);
-        Caller { leaving: self.leaving.clone(), ..local }
+        Caller { leaving: self.leaving.clone(), waits: Arc::clone(&self.waits), ..local }
     }
 
     /// Does an operation on the connection's instance. Gives up when the client cancels the request.

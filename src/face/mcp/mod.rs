@@ -4,6 +4,7 @@
 mod completions;
 mod connection;
 pub mod http;
+mod message;
 mod prompts;
 mod push;
 mod resources;

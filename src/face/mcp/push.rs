@@ -72,7 +72,9 @@ impl Wanted {
     /// Adds a resource. `false` when there are as many as one session may follow.
     pub(super) fn add(&self, uri: String, subject: Subject) -> bool {
         let mut uris = self.uris();
-        if uris.len() >= limits::FOLLOWED && !uris.contains_key(&uri) {
+        let bytes: usize = uris.keys().map(String::len).sum();
+        let is_full = uris.len() >= limits::FOLLOWED || bytes + uri.len() > limits::LISTEN_BYTES;
+        if is_full && !uris.contains_key(&uri) {
             return false;
         }
         uris.insert(uri, subject);

@@ -44,6 +44,9 @@ enum Cursor {
 impl Cursor {
     fn parse(given: Option<String>) -> Option<Self> {
         let Some(given) = given else { return Some(Self::Prompt(None)) };
+        if given.len() > limits::RESOURCES_CURSOR_BYTES {
+            return None;
+        }
         let (part, rest) = given.split_once('.')?;
         match part {
             "prompt" => Some(Self::Prompt(Some(percent_decode_str(rest).decode_utf8().ok()?.into_owned()))),
@@ -177,6 +180,7 @@ pub(super) async fn read(
     request: ReadResourceRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<ReadResourceResponse, ErrorData> {
+    check_uri(&request.uri)?;
     let bound = server.bound(context).await.map_err(|error| told(&error))?;
     let args = arguments(&request.uri, bound).ok_or_else(|| absent(&request.uri))?;
     if args.get("key").is_some_and(|key| key == PROMPT) {
@@ -251,6 +255,15 @@ fn arguments(uri: &str, bound: &Bound) -> Option<Map<String, Value>> {
         }
     }
     Some(args)
+}
+
+/// Refuses a URI that can be none of ours before it is repeated in an answer or kept.
+pub(super) fn check_uri(uri: &str) -> Result<(), ErrorData> {
+    if uri.len() <= limits::URI_BYTES {
+        return Ok(());
+    }
+    let text = format!("a URI has at most {} bytes: resources/list shows those that exist", limits::URI_BYTES);
+    Err(ErrorData::invalid_params(text, None))
 }
 
 pub(super) fn absent(uri: &str) -> ErrorData {

@@ -6,20 +6,21 @@ use futures_util::FutureExt as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, GetPromptRequestParams,
-        GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-        ListToolsResult, MetaObject, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
+        GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::model::limits;
+use crate::model::{error::OpError, limits};
 
 use super::{
     completions,
     connection::{Mount, Server},
-    prompts,
+    message, prompts,
     push::{self, Lists, Sink, Wanted},
     resources, tools,
 };
@@ -36,6 +37,16 @@ async fn caught<T>(answer: impl Future<Output = Result<T, ErrorData>>) -> Result
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
         Err(ErrorData::internal_error("mindcache failed at this request; it goes on with others. See its log.", None))
     })
+}
+
+/// Refuses a message that would be kept for long and is large.
+fn check_message(extensions: &Extensions, what: &str, most: usize) -> Result<(), ErrorData> {
+    let bytes = message::bytes(extensions);
+    if bytes <= most {
+        return Ok(());
+    }
+    let text = format!("the message that {what} has {bytes} bytes; at most {most} are taken: leave out what can be");
+    Err(ErrorData::invalid_params(text, None))
 }
 
 /// The metadata of a result: who answers, which the newer protocol asks for on each.
@@ -66,6 +77,17 @@ impl ServerHandler for Server {
         ServerConfig::new(capabilities).with_server_info(implementation()).with_instructions(INSTRUCTIONS)
     }
 
+    /// Opens a session, which keeps what its client says of itself.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        check_message(&context.extensions, "opens a session", limits::LASTING_BYTES)?;
+        context.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
+    }
+
     /// From here on an older session is told of changes.
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let mount =
@@ -79,16 +101,17 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if request.uri.len() > limits::URI_BYTES {
-            let text = format!("a resource to follow has a URI of at most {} bytes", limits::URI_BYTES);
-            return Err(ErrorData::invalid_params(text, None));
-        }
+        resources::check_uri(&request.uri)?;
         let bound = self.bound(&context).await.map_err(|error| resources::told(&error))?;
         let subject = resources::subject(&request.uri, bound).ok_or_else(|| resources::absent(&request.uri))?;
         if self.wanted.add(request.uri, subject) {
             return Ok(());
         }
-        let text = format!("a session follows at most {} resources: unsubscribe from one first", limits::FOLLOWED);
+        let text = format!(
+            "a session follows at most {} resources, with URIs of {} bytes together: unsubscribe from one first",
+            limits::FOLLOWED,
+            limits::LISTEN_BYTES
+        );
         Err(ErrorData::invalid_params(text, None))
     }
 
@@ -109,11 +132,24 @@ impl ServerHandler for Server {
 
     /// The subscription of the newer protocol: it lasts as long as this does.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let accepted = context.accepted();
+        let (accepted, request) = (context.accepted(), context.request_context());
+        check_message(&request.extensions, "opens a subscription", limits::LISTEN_BYTES)?;
         if *accepted == SubscriptionFilter::default() {
             return Ok(());
         }
-        let request = context.request_context();
+        // It stays, and the places for large messages are for those that are answered soon.
+        if let Some(message) = message::of(&request.extensions) {
+            message.release();
+        }
+        let _place = self.listens.try_acquire().map_err(|_| {
+            let most = limits::LISTENS_OF_CONNECTION;
+            let text = format!(
+                "{most} subscriptions are open, which is the most of one connection: cancel some, or ask for more \
+                 resources in one"
+            );
+            let error = OpError::Overloaded { what: "this connection".into(), waiting: most };
+            ErrorData::internal_error(text, Some(serde_json::Value::Object(error.to_json())))
+        })?;
         let bound = self.bound(request).await.map_err(|error| resources::told(&error))?;
         let wanted = Wanted::of_lists(Lists {
             tools: accepted.tools_list_changed == Some(true),

@@ -75,6 +75,7 @@ pub(super) async fn read(
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // What somebody stored must not run as a page of this server.
     out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    out.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
     out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     if let Some(range) = range {
         let text = format!("bytes {}-{}/{length}", range.start(), range.end());

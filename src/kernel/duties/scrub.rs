@@ -1,20 +1,27 @@
 //! Making sure that what was taken out of an instance is in none of its files any more.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use crate::{
-    model::{error::OpError, instance::InstanceId},
+    model::{erasure::Erasure, error::OpError, instance::InstanceId, kind::Kind as _, view::IdRange},
+    ops::{expiry::ExpireDue, keys::purge::GoOn, operation::Operation as _},
     store::Store,
 };
 
-use super::{super::handle::Handle, Kernel, VISIT, pause, stopped};
+use super::{
+    super::{Caller, handle::Handle, order::Order},
+    Kernel, VISIT, pause, stopped,
+};
 
 /// How often to try while somebody reads, and how long to wait in between.
 const TRIES: usize = 50;
 const BETWEEN: Duration = Duration::from_millis(20);
+/// Slices of a long purge in one round: writers come in between.
+const SLICES: usize = 200;
 
 impl Kernel {
     /// Scrubs an instance from whose log values were taken. That was noted before it was done: what does not end here,
@@ -35,10 +42,20 @@ impl Kernel {
             self.store.note_scrub(id, true)?;
             return Ok(true);
         }
+        if !self.erase_rest(id).await? {
+            return Ok(false);
+        }
+        // One at a time: a visit that waits at a stopped process's gate must not be joined by another each round.
+        let Some(_turn) = Turn::take(&self.scrubbing, id) else { return Ok(false) };
         let now_ms = self.clock.wall_ms();
         for _ in 0..TRIES {
             let (store, place) = (Arc::clone(&self.store), id.clone());
-            let working = tokio::task::spawn_blocking(move || once(store.as_ref(), &place, now_ms));
+            let Some(turn) = Turn::take(&self.visiting, id) else { return Ok(false) };
+            let working = tokio::task::spawn_blocking(move || {
+                let done = once(store.as_ref(), &place, now_ms);
+                drop(turn);
+                done
+            });
             match tokio::time::timeout(VISIT, working).await {
                 Ok(done) => {
                     if done.map_err(|_| stopped())?? {
@@ -51,6 +68,38 @@ impl Kernel {
             pause(BETWEEN).await;
         }
         Ok(false)
+    }
+
+    /// Goes on with the purges of an instance whose logs were too long for one turn; answers whether all are done.
+    async fn erase_rest(&self, id: &InstanceId) -> Result<bool, OpError> {
+        let handle = self.handle(id)?;
+        for _ in 0..SLICES {
+            let left = handle.peek(|view, _| view.records(Erasure::KIND, &IdRange::all(), 1))??;
+            let Some(next) = left.first() else { return Ok(true) };
+            let call = Arc::new(GoOn { key: next.id.clone() });
+            let order = Order::new(ExpireDue::NAME, call, Caller::system());
+            handle.write(Order { is_about_access: true, ..order }).await?;
+        }
+        Ok(false)
+    }
+}
+
+/// The right to work at an instance, which only one has.
+pub(in super::super) struct Turn {
+    all: Arc<Mutex<HashSet<InstanceId>>>,
+    id: InstanceId,
+}
+
+impl Turn {
+    fn take(all: &Arc<Mutex<HashSet<InstanceId>>>, id: &InstanceId) -> Option<Self> {
+        let is_free = all.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        is_free.then(|| Self { all: Arc::clone(all), id: id.clone() })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

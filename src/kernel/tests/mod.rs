@@ -2,6 +2,7 @@
 
 mod instances;
 mod laws;
+mod limits;
 mod retention;
 mod traces;
 
@@ -11,7 +12,6 @@ use std::sync::{
 };
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::{Caller, Kernel, clock::Clock};
 use crate::{
@@ -47,7 +47,7 @@ struct World {
 fn caller(client: &str, mode: Mode) -> Caller {
     let principal = Principal::local(PrincipalKind::Agent);
     let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: client.into(), run: "1".into() };
-    Caller { principal, mode, actor, existing_only: false, once: None, leaving: CancellationToken::default() }
+    Caller::of(principal, mode, actor)
 }
 
 impl World {

@@ -45,6 +45,7 @@ pub enum Naming {
 
 impl Call for Enter {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
+        check_room(tx.count::<Instance>()?)?;
         let name = match &self.name {
             Naming::Exactly(name) => free(tx, name.as_str())?,
             Naming::SnapshotOf(name) => snapshot_name(tx, name, cx.now_ms)?,
@@ -63,6 +64,19 @@ impl Call for Enter {
         tx.put(id.as_str(), &instance, None)?;
         Reply::of(&InstanceView::new(id.as_str(), &instance)).map(Step::Done)
     }
+}
+
+/// Whether one more instance may be made.
+fn check_room(count: u64) -> Result<(), OpError> {
+    if count < limits::INSTANCES as u64 {
+        return Ok(());
+    }
+    let rule = format!(
+        "there are {} instances, snapshots included, which is the limit: delete some first. A deleted one counts until \
+         its 7 days are over",
+        limits::INSTANCES
+    );
+    Err(OpError::invalid("name", rule, &count.to_string()))
 }
 
 /// The name, if nobody has it. Errors: `already_exists`.
@@ -183,5 +197,19 @@ impl Operation for Rename {
             tx.put(&held.record.id, &instance, None)?;
         }
         Ok(Step::Done(InstanceView::new(&held.record.id, &instance)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_ten_thousand_instances() {
+        let most = limits::INSTANCES as u64;
+        assert!(check_room(most - 1).is_ok());
+        let error = check_room(most).unwrap_err();
+        assert_eq!(error.code(), "invalid_argument");
+        assert!(error.to_string().contains("delete some first"), "{error}");
     }
 }

@@ -23,10 +23,6 @@ use crate::ops::{
     tx::{Held, Tx},
 };
 
-/// How many keys one page looks at, at most, when few of them match; the page is then short and its cursor
-/// goes on.
-const MOST_LOOKED_AT: usize = 10_000;
-
 /// List keys with their attributes, by name; values over 1 KiB are left out. Narrow it with prefix, tag or type;
 /// next_cursor, when not null, continues.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,7 +42,7 @@ pub struct List {
     pub limit: Option<Whole<1, { limits::PAGE as u64 }>>,
     /// next_cursor of the page before
     #[serde(default)]
-    pub cursor: Option<Text<0, 2048>>,
+    pub cursor: Option<Text<0, { limits::CURSOR_CHARACTERS }>>,
 }
 
 /// A page.
@@ -111,7 +107,7 @@ impl Operation for List {
             if is_last {
                 return Ok(Step::Done(page(keys, None)));
             }
-            if looked_at >= MOST_LOOKED_AT {
+            if looked_at >= limits::LOOKED_AT {
                 return Ok(Step::Done(page(keys, after)));
             }
         }

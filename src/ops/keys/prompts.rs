@@ -9,7 +9,7 @@ use crate::{
     model::{
         error::OpError,
         key::{Key, KeyName},
-        kind,
+        kind, limits,
         permission::may_read,
         tool_name,
         value::{Content, Stored},
@@ -25,12 +25,6 @@ use crate::ops::{
 
 /// What marks a key as a prompt.
 const TAGS: [&str; 2] = ["Prompt", "Workflow"];
-/// Prompts offered, at most, of each tag.
-const PROMPTS: usize = 100;
-/// Arguments of one prompt, at most.
-const ARGUMENTS: usize = 20;
-/// Longest name of an argument, in characters.
-const ARGUMENT_CHARACTERS: usize = 64;
 /// Longest name of a prompt, in bytes, before it is replaced by a shorter one.
 const NAME_BYTES: usize = 64;
 
@@ -57,13 +51,13 @@ pub(super) fn arguments(key: &Key) -> Vec<String> {
     let Stored::Inline(text) = &key.value else { return Vec::new() };
     let mut seen = BTreeSet::new();
     let names = template::names(text).filter(|name| is_argument(name) && seen.insert(*name));
-    names.take(ARGUMENTS).map(str::to_owned).collect()
+    names.take(limits::PROMPT_ARGUMENTS).map(str::to_owned).collect()
 }
 
 /// A name that a person can be asked for. It comes out of a stored value, so it shows words and nothing else.
 fn is_argument(name: &str) -> bool {
     KeyName::parse(name).is_ok()
-        && name.chars().count() <= ARGUMENT_CHARACTERS
+        && name.chars().count() <= limits::PROMPT_ARGUMENT_CHARACTERS
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.'))
 }
 
@@ -71,7 +65,7 @@ fn is_argument(name: &str) -> bool {
 pub fn list(tx: &mut Tx<'_>, cx: &Cx, taken: &[&str]) -> Result<Vec<Offered>, OpError> {
     let mut keys: BTreeMap<String, Held<Key>> = BTreeMap::new();
     for tag in TAGS {
-        for held in tx.scan_index::<Key>(kind::TAG, tag.as_bytes(), &IdRange::all(), PROMPTS)? {
+        for held in tx.scan_index::<Key>(kind::TAG, tag.as_bytes(), &IdRange::all(), limits::PROMPTS)? {
             if is_offered(&held.content) && may_read(cx.mode, &held.content) {
                 keys.insert(held.record.id.clone(), held);
             }

@@ -7,13 +7,12 @@ use crate::model::{
     erasure::Erasure,
     error::OpError,
     key::{Key, KeyName},
-    kind::{self, Kind as _},
+    kind::Kind as _,
     limits,
     permission::Action,
     record::Blank,
-    reply::KeptReply,
     value::Stored,
-    view::{IdRange, ReadView},
+    view::ReadView,
 };
 
 use super::meta;
@@ -22,6 +21,9 @@ use crate::ops::{
     procedure::Arguments,
     tx::Tx,
 };
+
+/// Rows that one turn passes over for each that it blanks, at most.
+const PASSED_OVER: usize = 20;
 
 /// Take all older values of a key out of its history, for good; its current value stays. Also for deleted keys.
 /// Names the clones and snapshots that still hold some. Fails with not_found when there never was such a key.
@@ -101,10 +103,9 @@ pub fn holds(view: &dyn ReadView, name: &str) -> Result<bool, OpError> {
     Ok(false)
 }
 
-/// Takes what a key was out of the log and out of kept replies: how many values, and whether upkeep has more to do.
+/// Takes what a key was out of the log: how many values, and whether upkeep has more to do.
 /// Errors: `not_found` for a key that never was.
 pub(super) fn older_values(tx: &mut Tx<'_>, name: &str) -> Result<(u64, bool), OpError> {
-    forget_replies(tx, name)?;
     let newest = match tx.get::<Key>(name)? {
         // The row of the current value is not an older one.
         Some(held) => tx.change(held.record.version)?.and_then(|change| change.previous),
@@ -112,6 +113,19 @@ pub(super) fn older_values(tx: &mut Tx<'_>, name: &str) -> Result<(u64, bool), O
     };
     let Some(newest) = newest else { return Ok((0, false)) };
     slice(tx, name, newest)
+}
+
+/// A slice of a purge that goes on.
+pub struct GoOn {
+    /// The key.
+    pub key: String,
+}
+
+impl Call for GoOn {
+    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Reply>, OpError> {
+        go_on(tx, &self.key)?;
+        Reply::of(&Purged { purged: 0, pending: false, held_by: Vec::new() }).map(Step::Done)
+    }
 }
 
 /// Goes on with a purge. Answers whether there was one.
@@ -128,7 +142,11 @@ pub fn go_on(tx: &mut Tx<'_>, name: &str) -> Result<bool, OpError> {
 fn slice(tx: &mut Tx<'_>, name: &str, from: u64) -> Result<(u64, bool), OpError> {
     let mut purged = 0;
     let mut next = Some(from);
-    for _ in 0..limits::PURGE_SLICE {
+    // What an earlier purge has blanked is passed over, or a long history would never come to its end.
+    for _ in 0..PASSED_OVER * limits::PURGE_SLICE {
+        if purged >= limits::PURGE_SLICE as u64 {
+            break;
+        }
         let Some(seq) = next else { return Ok((purged, false)) };
         let change = tx.change(seq)?.filter(|change| change.kind == Key::KIND && change.id == name);
         let Some(change) = change else { return Ok((purged, false)) };
@@ -150,17 +168,4 @@ fn slice(tx: &mut Tx<'_>, name: &str, from: u64) -> Result<(u64, bool), OpError>
         tx.put(name, &Erasure { next }, None)?;
     }
     Ok((purged, next.is_some()))
-}
-
-/// Answers kept under idempotency keys that may show a value of the key.
-fn forget_replies(tx: &mut Tx<'_>, name: &str) -> Result<(), OpError> {
-    loop {
-        let found = tx.scan_index::<KeptReply>(kind::REPLY_SHOWS, name.as_bytes(), &IdRange::all(), limits::BATCH)?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        for held in found {
-            tx.delete::<KeptReply>(&held.record.id)?;
-        }
-    }
 }

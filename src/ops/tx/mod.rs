@@ -126,12 +126,6 @@ impl<'v> Tx<'v> {
         }
     }
 
-    /// The names of the records of a kind that the turn has looked at or changed.
-    pub fn touched<K: Kind>(&self) -> impl Iterator<Item = &str> {
-        let from = (K::KIND, String::new());
-        self.known.range(from..).take_while(|((kind, _), _)| *kind == K::KIND).map(|((_, id), _)| id.as_str())
-    }
-
     /// Takes the value out of a row of the log.
     pub fn blank(&mut self, blank: Blank) {
         match self.own(blank.seq).and_then(|position| self.done.effects.get_mut(position)) {

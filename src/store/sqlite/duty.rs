@@ -12,7 +12,7 @@ use crate::{
     store::upkeep::Duty,
 };
 
-use super::{files, gate, upkeep::written_ms};
+use super::{connection, files, gate, upkeep::written_ms};
 
 /// Whose lock is the right to the duties.
 const LOCK: &str = "duty.lock";
@@ -88,17 +88,30 @@ impl Duty for SqliteDuty {
     }
 }
 
-/// Whether a folder was left behind: one that was being built or removed, or an instance that no record names. What
-/// is neither is not ours to judge.
+/// Whether a folder was left behind: one that was being built or removed, or an instance that no record names and
+/// nobody has written to. What is neither is not ours to judge: an instance with something in it may be one that a
+/// catalog from a backup does not know yet.
 fn is_orphan(folder: &Path, is_wanted: &dyn Fn(&InstanceId) -> Result<bool, OpError>) -> Result<bool, OpError> {
     let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { return Ok(false) };
     if name.starts_with(".new-") || name.starts_with(".old-") {
         return Ok(true);
     }
+    let shelf = folder.parent().and_then(Path::file_name).and_then(|shelf| shelf.to_str());
     match InstanceId::parse(name) {
-        Some(id) if !id.is_catalog() => Ok(!is_wanted(&id)?),
+        Some(id) if !id.is_catalog() && shelf == name.get(..2) => Ok(!is_wanted(&id)? && is_unwritten(folder)),
         _ => Ok(false),
     }
+}
+
+/// Whether a folder is an instance to which nothing was ever written.
+fn is_unwritten(folder: &Path) -> bool {
+    let head = connection::open_reader(folder)
+        .ok()
+        .and_then(|connection| connection.query_row("SELECT head FROM state", [], |row| row.get::<_, u64>(0)).ok());
+    if head.is_some_and(|head| head > 0) {
+        tracing::warn!("{} is an instance that the catalog does not list; it is left as it is", folder.display());
+    }
+    head == Some(0)
 }
 
 fn folders(place: &Path) -> io::Result<Vec<PathBuf>> {

@@ -28,7 +28,7 @@ use crate::{
     model::{error::OpError, instance::InstanceRef, limits, permission::Mode},
 };
 
-use super::{Server, connection::Mount};
+use super::{Server, connection::Mount, message};
 use crate::face::http::{Stop, refuse};
 
 /// How long a session may be idle. rmcp's own 5 minutes end sessions that merely listen.
@@ -65,7 +65,7 @@ pub fn routes<H: ServerHandler>(handler: impl Fn() -> H + Send + Sync + 'static,
         routes = routes.merge(of_mode);
     }
     routes
-        .route_layer(middleware::from_fn(bodies::drain))
+        .route_layer(middleware::from_fn_with_state(message::places(), bodies::take_in))
         .route_layer(middleware::from_fn_with_state(sessions, sessions::bind))
         .route_layer(middleware::from_fn_with_state(places, listens::count))
 }

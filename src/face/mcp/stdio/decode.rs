@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Inbound, MAX_LINE_BYTES};
+use crate::model::limits;
 
 /// How much of a parser's message goes into an answer: it may quote a whole value.
 const EXPLANATION_CHARS: usize = 300;
@@ -47,7 +48,7 @@ impl Refusal {
         if error.is_data() {
             Self::new(id, data_code, explanation)
         } else if explanation.starts_with("recursion limit") {
-            Self::invalid(id, "the message is nested too deeply: 128 levels at most")
+            Self::invalid(id, format!("the message is nested too deeply: {} levels at most", limits::MESSAGE_DEPTH))
         } else {
             let message = format!("the line is not valid JSON: {explanation}");
             Self::new(id, ErrorCode::PARSE_ERROR, message)

@@ -9,6 +9,7 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{KEPT_BUFFER_BYTES, MAX_LINE_BYTES};
+use crate::model::limits;
 
 /// What the buffer starts with and shrinks back to.
 const SMALL_BUFFER_BYTES: usize = 8 * 1024;
@@ -56,6 +57,11 @@ impl<R> Input<R> {
 
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
+    }
+
+    /// Whether what has come of the current line makes it a large one; one that is skipped is not kept.
+    pub(super) fn is_at_large(&self) -> bool {
+        self.skipped_head.is_none() && self.buffer.len() - self.start > limits::LARGE_BYTES
     }
 
     /// Take the next line that is wholly in the buffer; `None` asks for [`Input::fill`].

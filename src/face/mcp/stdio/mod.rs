@@ -19,18 +19,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientRequest, GetMeta as _, JsonRpcMessage, ProtocolVersion};
+use rmcp::model::{ClientRequest, GetExtensions as _, GetMeta as _, JsonRpcMessage, JsonRpcRequest, ProtocolVersion};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use super::message::{self, Message};
+use crate::model::limits;
 
 use decode::{Refusal, decode};
 use input::{Input, Line};
 
 mod decode;
 mod input;
+#[cfg(test)]
+mod limits_tests;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -41,7 +47,18 @@ pub use crate::model::limits::MESSAGE_BYTES as MAX_LINE_BYTES;
 /// A buffer that grew beyond this is given back once it is nearly empty.
 const KEPT_BUFFER_BYTES: usize = 256 * 1024;
 /// With more than this waiting to be written, nothing more is read until the client has caught up.
-const MAX_UNWRITTEN_BYTES: usize = 64 * 1024 * 1024;
+const MAX_UNWRITTEN_BYTES: usize = limits::UNWRITTEN_BYTES;
+/// What a request under way takes at least of the room for all of them.
+const LEAST_ROOM_BYTES: usize = limits::IN_FLIGHT_BYTES / limits::IN_FLIGHT;
+/// The room is counted in these, since a semaphore counts no further than 2^29.
+const ROOM_UNIT_BYTES: usize = 1024;
+
+/// What requests that last can take of it.
+const LASTING_ROOM_BYTES: usize =
+    limits::WAITS_OF_SESSION * limits::LASTING_BYTES + limits::LISTENS_OF_CONNECTION * limits::LARGE_BYTES;
+
+// What lasts leaves room for what does not: the connection is not read while there is none.
+const _: () = assert!(LASTING_ROOM_BYTES < limits::IN_FLIGHT_BYTES && LEAST_ROOM_BYTES < limits::LASTING_BYTES);
 /// How long closing may wait for a client that does not read.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
@@ -62,6 +79,18 @@ pub struct StdioTransport<R, W> {
     answer_queued: bool,
     /// Whether the session loop of `rmcp` is past its opening and can take any message.
     session_open: bool,
+    /// The place of the large line that is being read.
+    large: Option<OwnedSemaphorePermit>,
+    large_places: Arc<Semaphore>,
+    /// A request that waits for room, and how much it needs.
+    next: Option<(Box<JsonRpcRequest<ClientRequest>>, u32)>,
+    room: Arc<Semaphore>,
+}
+
+/// The room of a request: it goes with it, and is free again when the request has been answered.
+#[derive(Clone)]
+struct Room {
+    _held: Arc<OwnedSemaphorePermit>,
 }
 
 /// The transport over the standard streams of this process.
@@ -83,6 +112,10 @@ impl<R, W> StdioTransport<R, W> {
             output: Arc::new(Output::new(writer, end_of_input)),
             answer_queued: false,
             session_open: false,
+            large: None,
+            large_places: message::places(),
+            next: None,
+            room: Arc::new(Semaphore::new(limits::IN_FLIGHT_BYTES / ROOM_UNIT_BYTES)),
         }
     }
 
@@ -128,20 +161,31 @@ where
                 self.output.flush().await.ok()?;
                 self.answer_queued = false;
             }
+            if self.next.is_some() {
+                return self.take_next().await;
+            }
             let Some(line) = self.input.take_line() else {
+                if self.input.is_at_large() && self.large.is_none() {
+                    self.large = Some(acquired(&self.large_places, 1, &self.output.closed).await?);
+                }
                 tokio::select! {
                     biased;
                     () = self.output.closed.cancelled() => return None,
                     () = self.input.fill() => continue,
                 }
             };
-            let decoded = match line {
-                Line::Complete(range) => decode(self.input.bytes(range)),
-                Line::TooLong(id) => Err(Refusal::too_long(id)),
+            let large = self.large.take();
+            let (bytes, decoded) = match line {
+                Line::Complete(range) => (range.len(), decode(self.input.bytes(range))),
+                Line::TooLong(id) => (0, Err(Refusal::too_long(id))),
                 Line::End => return None,
             };
             match decoded {
-                Ok(Some(message)) if self.admits(&message) => return Some(message),
+                Ok(Some(message)) if self.admits(&message) => match message {
+                    JsonRpcMessage::Request(request) => self.next = Some(weighed(request, bytes, large)),
+                    // It needs no answer, and may be what ends a request.
+                    other => return Some(other),
+                },
                 Ok(_) => {}
                 Err(refusal) => {
                     tracing::debug!(code = refusal.error.code.0, "refused a line");
@@ -151,6 +195,43 @@ where
             }
         }
     }
+
+    /// The request that was read, once there is room for it.
+    async fn take_next(&mut self) -> Option<Inbound> {
+        let (_, units) = self.next.as_ref()?;
+        let room = acquired(&self.room, *units, &self.output.closed).await?;
+        let (mut request, _) = self.next.take()?;
+        request.request.extensions_mut().insert(Room { _held: Arc::new(room) });
+        Some(JsonRpcMessage::Request(*request))
+    }
+}
+
+/// Waits for a place, unless nothing can be answered any more.
+async fn acquired(places: &Arc<Semaphore>, count: u32, closed: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        biased;
+        () = closed.cancelled() => None,
+        place = Arc::clone(places).acquire_many_owned(count) => place.ok(),
+    }
+}
+
+/// The request with what is known of its message, and how much room it needs. A large one has its own place.
+fn weighed(
+    mut request: JsonRpcRequest<ClientRequest>,
+    bytes: usize,
+    large: Option<OwnedSemaphorePermit>,
+) -> (Box<JsonRpcRequest<ClientRequest>>, u32) {
+    let counted = if large.is_some() { 0 } else { bytes };
+    if bytes > limits::LASTING_BYTES {
+        let message = Message::default();
+        message.grow(bytes);
+        if let Some(place) = large {
+            message.keep(place);
+        }
+        request.request.extensions_mut().insert(message);
+    }
+    let units = counted.max(LEAST_ROOM_BYTES).div_ceil(ROOM_UNIT_BYTES);
+    (Box::new(request), u32::try_from(units).unwrap_or(u32::MAX))
 }
 
 impl<R, W> Transport<RoleServer> for StdioTransport<R, W>

@@ -55,11 +55,11 @@ pub(super) fn unreferenced(upkeep: &mut SqliteUpkeep, before_ms: i64) -> Result<
 /// Large values by their hash, and what was left half-written, as far as it is old enough.
 fn old_files(folder: &Path, before_ms: i64) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
-    for shard in entries(folder)? {
-        if !shard.is_dir() {
-            continue;
-        }
-        for path in entries(&shard)? {
+    // What streams in lies in the folder itself until it has its name.
+    let mut places = vec![folder.to_owned()];
+    places.extend(entries(folder)?.into_iter().filter(|path| path.is_dir()));
+    for place in places {
+        for path in entries(&place)?.into_iter().filter(|path| path.is_file()) {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let age_ms = if name.starts_with('.') { UNFINISHED_MS } else { 0 };
             let written = fs::metadata(&path).ok().as_ref().and_then(written_ms);

@@ -1,0 +1,83 @@
+//! Large messages: two at a time are held, however many are sent.
+#![cfg(target_os = "linux")]
+
+use std::{process::Command, thread};
+
+use crate::harness::{
+    Env,
+    http::Server,
+    mcp::{Client, Era, ToolReply, reply_of},
+    say,
+};
+
+const MIB: u64 = 1024 * 1024;
+/// How many values are sent at once.
+const SENT: u64 = 4;
+
+/// A write of 20 MiB under this id. Put together by hand: it is the program that is to work here.
+fn write(id: u64) -> String {
+    let value = "x".repeat(20 * 1024 * 1024);
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"write_key\",\
+         \"arguments\":{{\"key\":\"k{id}\",\"value\":\"{value}\"}}}}}}\n"
+    )
+}
+
+/// The program with these arguments. The allocator gives back what is freed: it is asked what is held, not what is
+/// kept for later.
+fn command(env: &Env, args: &[&str]) -> Command {
+    let mut command = env.command();
+    command.args(args).env("MALLOC_MMAP_THRESHOLD_", "1000000");
+    command
+}
+
+/// The most memory that a process has had, in bytes.
+fn peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of its memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+/// Many take no more than two of them, each being read or answered.
+fn is_that_of_two(of_one: u64, of_many: u64) {
+    say(&format!("peak of one: {} MiB, of {SENT}: {} MiB", of_one / MIB, of_many / MIB));
+    assert!(of_many < 2 * of_one, "{} MiB for one and {} MiB for {SENT}", of_one / MIB, of_many / MIB);
+}
+
+#[test]
+fn writes_sent_at_once_over_stdio_are_held_two_at_a_time() {
+    let env = Env::new();
+    let mut client = Client::start(command(&env, &["mcp"]), Era::Legacy);
+    client.handshake();
+    client.send_raw(write(100));
+    drop(ToolReply::of(client.reply(100).unwrap()).ok());
+    let of_one = peak(client.pid());
+    let ids: Vec<_> = (101..=100 + SENT).collect();
+    for id in &ids {
+        client.send_raw(write(*id));
+    }
+    for (_, reply) in client.collect(&ids) {
+        drop(ToolReply::of(reply.unwrap()).ok());
+    }
+    is_that_of_two(of_one, peak(client.pid()));
+}
+
+#[test]
+fn writes_sent_at_once_over_http_are_held_two_at_a_time() {
+    let env = Env::new();
+    let server = Server::start(command(&env, &["serve", "--listen", "127.0.0.1:0"]), env.data());
+    let session = server.mcp();
+    let headers = session.headers("", None);
+    let written = &|id: u64| {
+        let message = server.post("/mcp", &headers, &write(id)).message(id);
+        drop(ToolReply::of(reply_of(message).unwrap()).ok());
+    };
+    written(100);
+    let of_one = peak(server.pid());
+    thread::scope(|scope| {
+        for id in 101..=100 + SENT {
+            scope.spawn(move || written(id));
+        }
+    });
+    is_that_of_two(of_one, peak(server.pid()));
+}
