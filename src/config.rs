@@ -15,6 +15,16 @@ use crate::{
     },
 };
 
+/// A part that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Switch {
+    /// It works.
+    #[default]
+    On,
+    /// It is refused, and nothing is kept for it.
+    Off,
+}
+
 /// Settings that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
@@ -45,6 +55,18 @@ pub struct Settings {
     /// Bytes of values that the history of an instance keeps, 0 for all; large values are not counted
     #[arg(long, global = true, value_name = "BYTES", default_value_t = Retention::default().bytes, env = "MINDCACHE_HISTORY_BYTES")]
     pub history_bytes: u64,
+
+    /// Whether keys are indexed and can be searched
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "MINDCACHE_SEARCH",
+        hide_possible_values = true,
+        value_name = "on|off"
+    )]
+    pub search: Switch,
 
     /// Take a data folder on a network file system: safe only while no other machine uses it
     #[arg(long, global = true, env = "MINDCACHE_ALLOW_NETWORK_FS")]
@@ -144,6 +166,7 @@ impl Settings {
             retention: Retention { days: self.history_days, rows: self.history_rows, bytes: self.history_bytes },
             every: Duration::from_millis(self.upkeep_every_ms),
             idle: Duration::from_millis(self.upkeep_idle_ms),
+            search: self.search == Switch::On,
         };
         Ok(Kernel::with_care(Arc::new(store), Arc::new(SystemClock { zone: self.time_zone.clone() }), care))
     }

@@ -7,6 +7,7 @@ mod instances;
 mod keys;
 mod mcp;
 mod output;
+mod search;
 mod serve;
 mod sql;
 mod views;
@@ -69,6 +70,8 @@ enum Command {
     Set(keys::SetArgs),
     /// List keys, a name a line
     Ls(keys::LsArgs),
+    /// Find keys by the words in them, best first
+    Search(search::SearchArgs),
     /// Delete a key
     Rm(keys::RmArgs),
     /// Change a key's attributes, or show them when none is given
@@ -146,6 +149,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Get(args) => keys::get(args, &session, output).await,
             Command::Set(args) => keys::set(args, &session, output).await,
             Command::Ls(args) => keys::ls(args, &session, output).await,
+            Command::Search(args) => search::search(args, &session, output).await,
             Command::Rm(args) => keys::rm(args, &session, output).await,
             Command::Attr(args) => keys::attr(args, &session, output).await,
             Command::History(args) => history::history(args, &session, output).await,

@@ -13,6 +13,7 @@ mod handle;
 mod instances;
 mod order;
 mod quiet;
+mod search;
 pub mod values;
 
 use std::{

@@ -120,6 +120,8 @@ pub enum Reason {
     Io,
     /// What is asked for was there, and is not kept any more.
     NotKept,
+    /// A setting switches it off.
+    Off,
     /// This process is ending or its store could not be started.
     Stopped,
 }
@@ -156,6 +158,7 @@ impl Reason {
             Self::Busy => "busy",
             Self::Io => "io",
             Self::NotKept => "not_kept",
+            Self::Off => "off",
             Self::Stopped => "stopped",
         }
     }

@@ -107,6 +107,12 @@ pub const QUERY_CHARACTERS: usize = 256;
 pub const OPERATION_CHARACTERS: usize = 64;
 /// Longest idempotency key, in characters.
 pub const IDEMPOTENCY_KEY_CHARACTERS: usize = 128;
+/// Longest question that `search_keys` takes, in characters.
+pub const QUESTION_CHARACTERS: usize = 1000;
+/// Most keys that a search answers with.
+pub const SEARCH_PAGE: u64 = 100;
+/// How long a search may let the index catch up, in milliseconds.
+pub const CATCH_UP_MS: u64 = 200;
 /// How long an answer is kept under its idempotency key, in milliseconds.
 pub const REPLY_MS: i64 = 24 * 3600 * 1000;
 /// Largest answer that is kept; of a larger one only its outcome is.

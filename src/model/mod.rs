@@ -17,6 +17,7 @@ mod limits_table;
 pub mod permission;
 pub mod record;
 pub mod reply;
+pub mod search;
 pub mod tags;
 pub mod time;
 pub mod tool_name;

@@ -102,6 +102,19 @@ pub struct Found {
     pub id: String,
 }
 
+/// That a record was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The seq of the change.
+    pub seq: u64,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// The record's kind.
+    pub kind: String,
+    /// The record's id.
+    pub id: String,
+}
+
 /// One consistent state of one instance. Every method fails only with `unavailable`.
 pub trait ReadView {
     /// Where the instance stands.
@@ -123,6 +136,8 @@ pub trait ReadView {
     fn change(&self, seq: u64) -> Result<Option<Change>, OpError>;
     /// Rows of the log after `since`.
     fn changes(&self, since: u64, limit: usize) -> Result<Vec<Change>, OpError>;
+    /// Which records were changed after `since`, in the order of the log, without what they became.
+    fn touched(&self, since: u64, limit: usize) -> Result<Vec<Touched>, OpError>;
     /// Bytes of a large value.
     fn blob(&self, blob: &BlobRef, range: Range<u64>) -> Result<Vec<u8>, OpError>;
 }

@@ -29,6 +29,7 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<keys::edit::Append>(),
         Entry::of::<keys::edit::Edit>(),
         Entry::of::<keys::delete::Delete>(),
+        Entry::procedure::<keys::search::SearchKeys>(),
         Entry::of::<keys::history::History>(),
         Entry::of::<keys::wait::WaitForChange>(),
         Entry::of::<keys::prompt::SystemPrompt>(),

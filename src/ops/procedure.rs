@@ -12,7 +12,7 @@ use super::{
         restore::Restore,
         state::{Delete, SetReadOnly, Undelete},
     },
-    keys::purge::Purge,
+    keys::{purge::Purge, search::SearchKeys},
     operation::OpMeta,
 };
 
@@ -37,6 +37,8 @@ pub enum Procedure {
     Diff(Diff),
     /// Older values of a key are erased, in clones and snapshots too.
     Purge(Purge),
+    /// Keys are found by their words, in the index and in the instance.
+    SearchKeys(SearchKeys),
 }
 
 /// The arguments of a procedure, which stands in the registry like any operation.
@@ -60,4 +62,4 @@ macro_rules! procedures {
     };
 }
 
-procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge);
+procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge, SearchKeys);

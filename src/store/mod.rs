@@ -3,6 +3,7 @@
 //! A store is synchronous, but for the wait for other processes; the kernel calls it on its own threads. SQLite is
 //! its one implementation so far.
 
+pub mod search;
 pub mod sqlite;
 pub mod upkeep;
 
@@ -20,6 +21,7 @@ use crate::model::{
     view::{Access, Position, ReadView},
 };
 
+use search::Search;
 use upkeep::{Duty, Holder, Upkeep};
 
 /// All instances of one place.
@@ -54,6 +56,12 @@ pub trait Store: Send + Sync {
     fn holder(&self, id: &InstanceId) -> Option<Holder>;
     /// What keeps an instance well.
     fn upkeep(&self, id: &InstanceId) -> Result<Box<dyn Upkeep>, OpError>;
+    /// The word index of an instance, made empty when there is none that can be used. Open it for the work and drop it.
+    fn search(&self, id: &InstanceId) -> Result<Box<dyn Search>, OpError>;
+    /// Whether there is a word index, of use or not.
+    fn has_search(&self, id: &InstanceId) -> bool;
+    /// Removes the word index. Errors: `unavailable` while it is in use.
+    fn forget_search(&self, id: &InstanceId) -> Result<(), OpError>;
     /// Notes, durably, that an instance is to be scrubbed, until it is said to be done.
     fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError>;
     /// The duties of the store; nothing while another process has them, or when there is no store yet.

@@ -53,6 +53,7 @@ mod prompts;
 mod purge;
 mod push;
 mod resources;
+mod search;
 mod sql;
 mod templates;
 mod tidy;

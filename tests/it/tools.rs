@@ -9,8 +9,16 @@ use crate::harness::{
     mcp::{Client, ToolReply, text},
 };
 
-const READ: [&str; 7] =
-    ["list_keys", "read_key", "key_history", "wait_for_change", "get_system_prompt", "op_search", "op_call"];
+const READ: [&str; 8] = [
+    "list_keys",
+    "read_key",
+    "search_keys",
+    "key_history",
+    "wait_for_change",
+    "get_system_prompt",
+    "op_search",
+    "op_call",
+];
 const USE: [&str; 4] = ["write_key", "append_key", "edit_key", "delete_key"];
 const EDIT: [&str; 4] = ["set_key_attributes", "rename_key", "clear_keys", "restore_key"];
 
@@ -181,6 +189,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("set_key_attributes", json!({"key": "k", "description": "d", "schema": {"type": "string"}})),
         ("get_system_prompt", json!({})),
         ("op_search", json!({"query": "key"})),
+        ("search_keys", json!({"query": "vx"})),
         ("rename_key", json!({"key": "k", "new_key": "l"})),
         ("delete_key", json!({"key": "l"})),
         ("clear_keys", json!({})),

@@ -106,17 +106,46 @@ fn definition(entry: &'static Entry) -> Tool {
         .destructive(meta.effect == EffectClass::Delete)
         .idempotent(meta.idempotent)
         .open_world(false);
-    Tool::new(entry.name, entry.description(), entry.input_schema())
+    let input = Arc::new(brief(Map::clone(&entry.input_schema())));
+    Tool::new(entry.name, entry.description(), input)
         .with_title(meta.title)
         .with_annotations(annotations)
         .with_raw_output_schema(Arc::new(portable(Map::clone(&entry.output_schema()))))
 }
+
+/// Descriptions of arguments that say no more than the argument's name: `schemas/` has them, lists of tools do not.
+const PLAIN: [(&str, &str); 6] = [
+    ("key", "Key name"),
+    ("if_version", "Only if the key is at this version"),
+    ("type", "Keys of this type"),
+    ("cursor", "next_cursor of the page before"),
+    ("name", "Operation name"),
+    ("args", "Its arguments"),
+];
+
+/// The schema of arguments, as short as it can be understood.
+fn brief(mut schema: Map<String, Value>) -> Map<String, Value> {
+    for (name, text) in PLAIN {
+        let argument = schema.get_mut("properties").and_then(|members| members.get_mut(name));
+        if let Some(argument) = argument.and_then(Value::as_object_mut)
+            && argument.get("description").is_some_and(|description| description == text)
+        {
+            argument.shift_remove("description");
+        }
+    }
+    schema
+}
+
+/// Members of a key that lists of tools leave out: their schema allows others, and every byte is paid in each conversation.
+const DETAILS: [&str; 8] =
+    ["content_type", "z_index", "created_at", "updated_at", "expires_at", "description", "schema", "history"];
 
 /// The schema of a result as all clients read it. A refusal has none of a result's members, and version 1 of the
 /// TypeScript package holds refusals against this schema too; some clients know single types only.
 fn portable(mut schema: Map<String, Value>) -> Map<String, Value> {
     schema.remove("required");
     if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        members.retain(|name, _| !DETAILS.contains(&name.as_str()));
         for member in members.values_mut().filter_map(Value::as_object_mut) {
             if let Some(Value::Array(types)) = member.get("type") {
                 let choices: Vec<Value> = types.iter().map(|one| json!({"type": one})).collect();

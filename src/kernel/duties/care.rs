@@ -15,6 +15,8 @@ pub struct Care {
     pub every: Duration,
     /// After how long without use files are closed.
     pub idle: Duration,
+    /// Whether keys are indexed and searched.
+    pub search: bool,
 }
 
 impl Default for Care {
@@ -24,6 +26,7 @@ impl Default for Care {
             retention: Retention::default(),
             every: Duration::from_secs(30),
             idle: Duration::from_mins(5),
+            search: true,
         }
     }
 }

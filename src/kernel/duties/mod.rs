@@ -2,6 +2,7 @@
 //! the store's duty lock, does the rest for all. What fails is logged and tried again, never fatal.
 
 mod care;
+mod index;
 mod scrub;
 mod visit;
 
@@ -214,8 +215,11 @@ impl Kernel {
         let mut working =
             tokio::task::spawn_blocking(move || visit::visit(store.as_ref(), &place, &keep, now_ms, is_thorough));
         match tokio::time::timeout(VISIT, &mut working).await {
-            Ok(Ok(Ok(true))) => {}
-            Ok(Ok(Ok(false))) => drop(duties.again.insert(id)),
+            Ok(Ok(Ok(is_done))) => match self.index(&id, is_thorough).await {
+                Ok(true) if is_done => {}
+                Ok(_) => drop(duties.again.insert(id)),
+                Err(error) => tracing::warn!(%error, instance = %id, "the search index of an instance is behind"),
+            },
             Ok(Ok(Err(error))) => tracing::warn!(%error, instance = %id, "upkeep of an instance failed"),
             Ok(Err(_)) => tracing::error!(instance = %id, "upkeep of an instance failed inside mindcache"),
             Err(_) => {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    super::{Caller, handle::Handle, order::Order},
+    super::{Caller, handle::Handle, order::Order, search::clean_index},
     Kernel, VISIT, pause, stopped,
 };
 
@@ -34,7 +34,7 @@ impl Kernel {
         }
     }
 
-    /// Removes the large values that nothing names and empties the WAL, so that values that were overwritten, deleted
+    /// Removes the large values that nothing names, empties the WAL and cleans the search index, so that values that were overwritten, deleted
     /// or purged are in no file. `false` when readers or a stopped process did not let it end: what was noted is tried
     /// again.
     pub async fn scrub(&self, id: &InstanceId) -> Result<bool, OpError> {
@@ -51,8 +51,9 @@ impl Kernel {
         for _ in 0..TRIES {
             let (store, place) = (Arc::clone(&self.store), id.clone());
             let Some(turn) = Turn::take(&self.visiting, id) else { return Ok(false) };
+            let with_search = self.care.search;
             let working = tokio::task::spawn_blocking(move || {
-                let done = once(store.as_ref(), &place, now_ms);
+                let done = once(store.as_ref(), &place, now_ms, with_search);
                 drop(turn);
                 done
             });
@@ -103,9 +104,9 @@ impl Drop for Turn {
     }
 }
 
-fn once(store: &dyn Store, id: &InstanceId, now_ms: i64) -> Result<bool, OpError> {
+fn once(store: &dyn Store, id: &InstanceId, now_ms: i64, with_search: bool) -> Result<bool, OpError> {
     let mut upkeep = store.upkeep(id)?;
     // Also what was kept a moment ago: a turn that is about to name it makes sure of it.
     while upkeep.collect(now_ms.saturating_add(1))? > 0 {}
-    upkeep.empty_wal()
+    Ok(upkeep.empty_wal()? && clean_index(store, id, with_search)?)
 }

@@ -121,7 +121,7 @@ fn fresh() -> InstanceId {
 }
 
 /// Work on files, off the threads that answer others.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(in super::super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OpError> + Send + 'static,
 ) -> Result<T, OpError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| stopped())?

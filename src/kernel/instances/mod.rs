@@ -32,6 +32,8 @@ use crate::{
 
 use super::{Caller, Kernel, found::Seen, order::Order, stopped};
 
+pub(super) use making::blocking;
+
 /// An instance as the catalog has it.
 #[derive(Debug, Clone)]
 pub struct Located {
@@ -99,6 +101,7 @@ impl Kernel {
                 }
                 Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
                 Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
+                Procedure::SearchKeys(search) => kernel.search_keys(&caller, &instance, search).await,
                 Procedure::Purge(purge) => kernel.purge_key(&caller, &instance, purge).await,
             }
         });

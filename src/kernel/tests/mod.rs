@@ -4,6 +4,7 @@ mod instances;
 mod laws;
 mod limits;
 mod retention;
+mod search;
 mod traces;
 
 use std::sync::{

@@ -309,6 +309,11 @@ impl<'v> Tx<'v> {
         self.view.changes(since, limit)
     }
 
+    /// What is stored, without what this turn has done.
+    pub fn view(&self) -> &'v dyn ReadView {
+        self.view
+    }
+
     /// A large value's bytes in a range.
     pub fn blob(&self, blob: &BlobRef, range: std::ops::Range<u64>) -> Result<Vec<u8>, OpError> {
         self.view.blob(blob, range)

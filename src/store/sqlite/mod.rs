@@ -1,4 +1,4 @@
-//! The store on SQLite: a folder an instance, with `instance.db`, `blobs/` and `lock`.
+//! The store on SQLite: a folder an instance, with `instance.db`, `search.db`, `blobs/` and `lock`.
 
 mod blobs;
 mod connection;
@@ -11,6 +11,7 @@ mod hint;
 mod instance;
 mod network;
 mod query;
+mod search;
 mod upkeep;
 mod view;
 
@@ -28,6 +29,7 @@ use crate::model::{
 
 use super::{
     BlobReader, BlobWriter, Instance, Reader, Store, Watch,
+    search::Search,
     upkeep::{Duty, Holder, Upkeep},
 };
 use connection::Durability;
@@ -211,6 +213,19 @@ impl Store for SqliteStore {
     fn upkeep(&self, id: &InstanceId) -> Result<Box<dyn Upkeep>, OpError> {
         self.refuse_network()?;
         Ok(Box::new(upkeep::SqliteUpkeep::open(&self.folder(id), self.durability, self.name)?))
+    }
+
+    fn search(&self, id: &InstanceId) -> Result<Box<dyn Search>, OpError> {
+        self.refuse_network()?;
+        Ok(Box::new(search::SqliteSearch::open(&self.folder(id))?))
+    }
+
+    fn has_search(&self, id: &InstanceId) -> bool {
+        search::exists(&self.folder(id))
+    }
+
+    fn forget_search(&self, id: &InstanceId) -> Result<(), OpError> {
+        search::forget(&self.folder(id))
     }
 
     fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError> {

@@ -60,6 +60,7 @@ fn every_query_is_a_search_of_an_index_and_sorts_nothing() {
         "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2".to_owned(),
     ];
     queries.push(view::LAST_CHANGE_SQL.to_owned());
+    queries.push(view::TOUCHED_SQL.to_owned());
     queries.push(view::INDEX_RANGE_SQL.to_owned());
     for (prefix, after) in [("", None), ("a", None), ("a", Some("ab")), ("", Some("x"))] {
         let range = IdRange::page(prefix, after);

@@ -11,7 +11,7 @@ use crate::model::{
     error::OpError,
     record::{Change, ChangeKind, IndexEntry, Record},
     value::BlobRef,
-    view::{Access, Found, IdRange, Position, ReadView},
+    view::{Access, Found, IdRange, Position, ReadView, Touched},
 };
 
 use super::{blobs::Blobs, connection::explain};
@@ -25,6 +25,9 @@ pub(super) const INDEX_RANGE_SQL: &str = "SELECT key, kind, id FROM entry WHERE 
 /// SQL of the last change of a record, there or gone.
 pub(super) const LAST_CHANGE_SQL: &str = "SELECT version FROM record WHERE kind = ?1 AND id = ?2 \
                                           UNION ALL SELECT seq FROM tombstone WHERE kind = ?1 AND id = ?2";
+
+/// SQL of what was changed after a seq: it reads no values, which are last in their rows.
+pub(super) const TOUCHED_SQL: &str = "SELECT seq, at, kind, id FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
 /// One consistent state.
 pub(super) struct View<'c> {
@@ -158,6 +161,13 @@ impl ReadView for View<'_> {
     fn changes(&self, since: u64, limit: usize) -> Result<Vec<Change>, OpError> {
         let (since, limit) = (i64::try_from(since).unwrap_or(i64::MAX), as_limit(limit));
         self.rows(&format!("SELECT {CHANGE} FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2"), &[&since, &limit], change)
+    }
+
+    fn touched(&self, since: u64, limit: usize) -> Result<Vec<Touched>, OpError> {
+        let (since, limit) = (i64::try_from(since).unwrap_or(i64::MAX), as_limit(limit));
+        let read =
+            |row: &Row<'_>| Ok(Touched { seq: row.get(0)?, at: row.get(1)?, kind: row.get(2)?, id: row.get(3)? });
+        self.rows(TOUCHED_SQL, &[&since, &limit], read)
     }
 
     fn blob(&self, blob: &BlobRef, range: Range<u64>) -> Result<Vec<u8>, OpError> {
