@@ -7,6 +7,7 @@ mod instances;
 mod keys;
 mod mcp;
 mod output;
+mod port;
 mod search;
 mod serve;
 mod sql;
@@ -88,6 +89,10 @@ enum Command {
     Prompt(views::PromptArgs),
     /// Make, list, copy, compare, restore and delete whole instances
     Instance(instances::InstanceArgs),
+    /// Write all keys to a file or standard output
+    Export(port::ExportArgs),
+    /// Bring in keys from a file: an export, or another memory
+    Import(port::ImportArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
     /// Look whether the store is well and clients would be answered; exits 0 only then
@@ -160,6 +165,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Instance(args) => instances::run(args, &session, output).await,
             Command::Doctor(args) => doctor::run(&args, &settings, &session, output).await,
             Command::Sql(args) => sql::run(&args, &settings, &session, output),
+            Command::Export(args) => port::export(args, &session, output).await,
+            Command::Import(args) => port::import(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
             Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
         }
@@ -180,6 +187,11 @@ impl Session {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "cli", run);
         Self { kernel, instance, caller }
+    }
+
+    /// The same command on another instance.
+    fn on(&self, instance: InstanceRef) -> Self {
+        Self { kernel: Arc::clone(&self.kernel), instance, caller: self.caller.clone() }
     }
 
     /// Makes the instance `default` on its first use; no other is made so.

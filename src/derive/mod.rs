@@ -1,6 +1,15 @@
-//! What is computed from records, pure: the system prompt, templates, the tools of single keys, the words of a search.
+//! What is computed from records, pure: the system prompt and templates, tools, the words of a search, and keys as
+//! documents.
 
+pub mod archive;
+pub mod graph;
+pub mod json;
 pub mod key_tools;
+pub mod markdown;
+pub mod notes;
 pub mod prompt;
 pub mod search;
 pub mod template;
+
+#[cfg(test)]
+mod samples;

@@ -12,6 +12,7 @@ mod found;
 mod handle;
 mod instances;
 mod order;
+mod port;
 mod quiet;
 mod search;
 pub mod values;

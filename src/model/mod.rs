@@ -15,6 +15,7 @@ pub mod limits;
 #[cfg(test)]
 mod limits_table;
 pub mod permission;
+pub mod portable;
 pub mod record;
 pub mod reply;
 pub mod search;

@@ -9,6 +9,11 @@ pub fn rfc3339(at_ms: i64) -> String {
     Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |time| format!("{time:.3}"))
 }
 
+/// Reads what [`rfc3339`] shows, or any time of that form.
+pub fn from_rfc3339(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,5 +22,13 @@ mod tests {
     fn milliseconds_are_always_three_digits() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(1_795_254_225_120), "2026-11-21T09:43:45.120Z");
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for at in [0, 1, 1_795_254_225_120] {
+            assert_eq!(from_rfc3339(&rfc3339(at)), Some(at));
+        }
+        assert_eq!(from_rfc3339("soon"), None);
     }
 }

@@ -12,6 +12,7 @@ pub mod key_schema;
 pub mod keys;
 pub mod log;
 pub mod operation;
+pub mod port;
 pub mod procedure;
 pub mod schema;
 pub mod tx;

@@ -47,6 +47,7 @@ mod linear;
 mod log_read;
 mod modes;
 mod operations;
+mod port;
 mod power;
 mod processes;
 mod prompts;

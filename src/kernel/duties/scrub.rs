@@ -46,7 +46,7 @@ impl Kernel {
             return Ok(false);
         }
         // One at a time: a visit that waits at a stopped process's gate must not be joined by another each round.
-        let Some(_turn) = Turn::take(&self.scrubbing, id) else { return Ok(false) };
+        let Some(_turn) = self.turn_at(id).await else { return Ok(false) };
         let now_ms = self.clock.wall_ms();
         for _ in 0..TRIES {
             let (store, place) = (Arc::clone(&self.store), id.clone());
@@ -69,6 +69,17 @@ impl Kernel {
             pause(BETWEEN).await;
         }
         Ok(false)
+    }
+
+    /// Waits for whoever scrubs the instance already, who may have begun before what is to be gone was gone.
+    async fn turn_at(&self, id: &InstanceId) -> Option<Turn> {
+        for _ in 0..TRIES {
+            if let Some(turn) = Turn::take(&self.scrubbing, id) {
+                return Some(turn);
+            }
+            pause(BETWEEN).await;
+        }
+        None
     }
 
     /// Goes on with the purges of an instance whose logs were too long for one turn; answers whether all are done.

@@ -48,6 +48,11 @@ impl procedure::Arguments for Restore {
 pub struct Keys(BTreeMap<String, (Key, Option<i64>)>);
 
 impl Keys {
+    /// Adds a key, in place of one of that name.
+    pub fn insert(&mut self, name: String, key: Key, expires_at: Option<i64>) {
+        self.0.insert(name, (key, expires_at));
+    }
+
     /// Reads them all.
     pub fn read(tx: &Tx<'_>) -> Result<Self, OpError> {
         let mut keys = BTreeMap::new();
@@ -86,6 +91,7 @@ pub struct Become(pub Keys);
 impl Call for Become {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         let (mut gone, mut unchanged) = (Vec::new(), BTreeSet::new());
+        let mut updated = 0;
         let mut after: Option<String> = None;
         // All is looked at before anything is changed: what is staged would be laid over each further page.
         loop {
@@ -94,11 +100,12 @@ impl Call for Become {
             after = page.last().map(|held| held.record.id.clone());
             for held in page {
                 match self.0.0.get(&held.record.id) {
-                    None => gone.push(held.record.id),
                     Some((key, expires_at)) if *key == held.content && *expires_at == held.record.expires_at => {
                         unchanged.insert(held.record.id);
                     }
-                    Some(_) => {}
+                    Some((_, expires_at)) if expires_at.is_none_or(|at| cx.now_ms < at) => updated += 1,
+                    // It is not among them, or has died since they were read.
+                    _ => gone.push(held.record.id),
                 }
             }
             if is_last {
@@ -108,7 +115,7 @@ impl Call for Become {
         for name in &gone {
             tx.delete::<Key>(name)?;
         }
-        let mut written = 0;
+        let mut written = 0_u64;
         for (name, (key, expires_at)) in &self.0.0 {
             // What has died since the keys were read is dead in both.
             if !unchanged.contains(name) && expires_at.is_none_or(|at| cx.now_ms < at) {
@@ -121,6 +128,10 @@ impl Call for Become {
             }
         }
         let outcome = format!("Keys written: {written}, deleted: {}, unchanged: {}.", gone.len(), unchanged.len());
-        Ok(Step::Done(Reply { outcome, result: serde_json::Value::Null, image: None }))
+        let result = serde_json::json!({
+            "created": written.saturating_sub(updated), "updated": updated, "deleted": gone.len(),
+            "unchanged": unchanged.len(), "expired": self.0.0.len() as u64 - written - unchanged.len() as u64,
+        });
+        Ok(Step::Done(Reply { outcome, result, image: None }))
     }
 }

@@ -169,7 +169,7 @@ fn check_version(name: &str, expected: Option<Version>, held: Option<&Held<Key>>
 }
 
 /// Loads a whole value.
-fn load(tx: &Tx<'_>, name: &str, key: &Key) -> Result<Content, OpError> {
+pub(super) fn load(tx: &Tx<'_>, name: &str, key: &Key) -> Result<Content, OpError> {
     let damaged = |what: &str| OpError::Unavailable {
         reason: Reason::Damaged,
         what: format!("the stored value of key \"{name}\" {what}"),

@@ -105,7 +105,7 @@ pub fn holds(view: &dyn ReadView, name: &str) -> Result<bool, OpError> {
 
 /// Takes what a key was out of the log: how many values, and whether upkeep has more to do.
 /// Errors: `not_found` for a key that never was.
-pub(super) fn older_values(tx: &mut Tx<'_>, name: &str) -> Result<(u64, bool), OpError> {
+pub(in crate::ops) fn older_values(tx: &mut Tx<'_>, name: &str) -> Result<(u64, bool), OpError> {
     let newest = match tx.get::<Key>(name)? {
         // The row of the current value is not an older one.
         Some(held) => tx.change(held.record.version)?.and_then(|change| change.previous),

@@ -1,0 +1,212 @@
+//! `mindcache export`: keys as a document, on standard output or in a file.
+
+use std::{
+    cell::RefCell,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    derive::{archive, json, markdown},
+    model::{instance::InstanceRef, key::Key, portable::Portable, view::IdRange},
+    ops::{instances::catalog::List, operation::Operation as _, port, tx::Tx},
+};
+
+use super::super::{
+    Session,
+    output::{Failure, Output},
+};
+use super::{PAGE, progress::Progress};
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Where to; left out, standard output
+    file: Option<PathBuf>,
+    /// How [default: told from the file's name, else json]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// All instances but snapshots, as an archive
+    #[arg(long)]
+    all: bool,
+}
+
+/// How keys are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One document, a key a line
+    Json,
+    /// A document for people, each value in a fence
+    Markdown,
+    /// Records and large values, each with its checksum, in one file
+    Archive,
+}
+
+impl Format {
+    /// The format of a file's name.
+    fn of(file: Option<&Path>) -> Self {
+        match file.and_then(Path::extension).and_then(|extension| extension.to_str()) {
+            Some("md" | "markdown") => Self::Markdown,
+            Some("mindcache") => Self::Archive,
+            _ => Self::Json,
+        }
+    }
+}
+
+/// Writes all keys of one state. A file is written beside and renamed: it is whole or not there.
+pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: &Output) -> Result<(), Failure> {
+    let format =
+        args.format.unwrap_or_else(|| if args.all { Format::Archive } else { Format::of(args.file.as_deref()) });
+    if args.all && format != Format::Archive {
+        return Err(Failure::Usage("only an archive holds all instances: --format archive".into()));
+    }
+    if !args.all {
+        session.begin().await?;
+    }
+    let names = if args.all { all_names(session).await? } else { Vec::new() };
+    let write = |session: &Session, format: Format, out: &mut dyn Write| match format {
+        Format::Archive => write_archive(session, args.all.then_some(&names), out),
+        _ => write(session, format, out),
+    };
+    let Some(path) = args.file else {
+        let written = write(session, format, &mut BufWriter::new(io::stdout().lock()))?;
+        tracing::info!(keys = written.count, as_of_seq = written.as_of_seq, "exported");
+        return Ok(());
+    };
+    let written = beside(&path, |file| write(session, format, file))?;
+    let Written { count, as_of_seq } = written;
+    if output.is_json() {
+        return output.structured(&serde_json::json!({"keys": count, "as_of_seq": as_of_seq}));
+    }
+    output.line(&format!("Wrote {count} keys to {}, as of change {as_of_seq}.", path.display()))
+}
+
+/// The names of all instances that are no snapshots.
+async fn all_names(session: &Session) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    let mut call = serde_json::json!({});
+    loop {
+        let result = session.execute(List::NAME, call).await?.result;
+        for instance in result.get("instances").and_then(Value::as_array).into_iter().flatten() {
+            let text = |field: &str| instance.get(field).and_then(Value::as_str);
+            let is_snapshot =
+                text("note").is_some() || instance.get("read_only").and_then(Value::as_bool) == Some(true);
+            names.extend(text("name").filter(|_| !is_snapshot).map(str::to_owned));
+        }
+        match result.get("next_cursor").filter(|cursor| cursor.is_string()) {
+            Some(cursor) => call = serde_json::json!({ "cursor": cursor }),
+            None => return Ok(names),
+        }
+    }
+}
+
+fn write_archive(session: &Session, all: Option<&Vec<String>>, out: &mut dyn Write) -> Result<Written, Failure> {
+    let progress = Progress::new("export");
+    let mut sum = Written { count: 0, as_of_seq: 0 };
+    let archive = RefCell::new(archive::Writer::new(&mut *out, all.is_some())?);
+    let targets = match all {
+        Some(names) => names.iter().map(|name| InstanceRef::parse(name)).collect::<Result<Vec<_>, _>>()?,
+        None => vec![session.instance.clone()],
+    };
+    for instance in targets {
+        let name = session.kernel.locate(&instance)?.name;
+        let written = session.kernel.derive(&session.caller, &instance, |tx, _| {
+            let mut archive = archive.borrow_mut();
+            let mut count = 0;
+            let begun = archive.begin(&name, tx.seq()).map_err(Failure::from);
+            let done = begun.and_then(|()| {
+                each(tx, |key| {
+                    count += 1;
+                    progress.add(1);
+                    Ok(archive.key(&key)?)
+                })
+            });
+            Ok(done.map(|()| Written { count, as_of_seq: tx.seq() }))
+        })??;
+        sum = Written { count: sum.count + written.count, as_of_seq: written.as_of_seq };
+    }
+    archive.into_inner().finish()?;
+    out.flush()?;
+    Ok(sum)
+}
+
+/// What an export holds.
+struct Written {
+    count: u64,
+    as_of_seq: u64,
+}
+
+fn write(session: &Session, format: Format, out: &mut dyn Write) -> Result<Written, Failure> {
+    let progress = Progress::new("export");
+    let out = RefCell::new(out);
+    let written = session.kernel.derive(&session.caller, &session.instance, |tx, _| {
+        let mut out = out.borrow_mut();
+        Ok(all(tx, format, &mut **out, &progress))
+    })?;
+    out.into_inner().flush()?;
+    written
+}
+
+fn all(tx: &Tx<'_>, format: Format, out: &mut dyn Write, progress: &Progress) -> Result<Written, Failure> {
+    let mut written = Written { count: 0, as_of_seq: tx.seq() };
+    match format {
+        Format::Json => json::begin(out, written.as_of_seq)?,
+        Format::Markdown => markdown::begin(out, written.as_of_seq)?,
+        Format::Archive => {}
+    }
+    each(tx, |key| {
+        match format {
+            Format::Json => json::key(out, &key, written.count == 0)?,
+            Format::Markdown => markdown::key(out, &key)?,
+            Format::Archive => {}
+        }
+        written.count += 1;
+        progress.add(1);
+        Ok(())
+    })?;
+    match format {
+        Format::Json => json::end(out, written.count)?,
+        Format::Markdown => markdown::end(out, written.count)?,
+        Format::Archive => {}
+    }
+    Ok(written)
+}
+
+/// Hands over each key of one state in byte order of the names.
+fn each(tx: &Tx<'_>, mut take: impl FnMut(Portable) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|held| held.record.id.clone());
+        for held in page {
+            take(port::portable(tx, held)?)?;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes a file beside its place, syncs it and puts it there; on a failure nothing is left of it.
+fn beside<T>(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let told = |error: io::Error| Failure::Other(anyhow::anyhow!("cannot write {}: {error}", path.display()));
+    let name = path.file_name().ok_or_else(|| Failure::Usage(format!("{} is no file", path.display())))?;
+    let mut new = name.to_owned();
+    new.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
+    let new = path.with_file_name(new);
+    let mut file = BufWriter::with_capacity(256 * 1024, File::create_new(&new).map_err(told)?);
+    let written = write(&mut file).and_then(|written| {
+        file.flush().and_then(|()| file.get_ref().sync_all()).and_then(|()| fs::rename(&new, path)).map_err(told)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        // It says why by itself.
+        drop(fs::remove_file(&new));
+    }
+    written
+}

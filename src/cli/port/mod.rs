@@ -1,0 +1,13 @@
+//! `mindcache export` and `mindcache import`.
+
+mod export;
+mod import;
+mod input;
+mod plan;
+mod progress;
+
+pub(super) use export::{ExportArgs, export};
+pub(super) use import::{ImportArgs, import};
+
+/// Keys that are read at once: as many small values are in memory.
+const PAGE: usize = 100;

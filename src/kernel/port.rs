@@ -1,0 +1,62 @@
+//! Import: keys from elsewhere become keys of an instance.
+
+use std::sync::Arc;
+
+use crate::{
+    model::{
+        error::OpError,
+        instance::InstanceRef,
+        key::{self, Key},
+        permission::{self, Action},
+        portable::Portable,
+        value::Stored,
+    },
+    ops::{
+        instances::restore::{Become, Keys},
+        operation::Reply,
+        port::{IMPORT, Merge},
+    },
+};
+
+use super::{Caller, Kernel, handle::Handle, order::Order};
+
+impl Kernel {
+    /// Makes these keys so, beside those that are there: one change.
+    pub async fn merge(&self, caller: &Caller, instance: &InstanceRef, keys: Vec<Portable>) -> Result<Reply, OpError> {
+        let handle = self.importing(caller, instance)?;
+        let bytes = keys.iter().map(Portable::weight).sum();
+        let reply = handle.write(Order { bytes, ..Order::new(IMPORT, Arc::new(Merge(keys)), caller.clone()) }).await;
+        self.scrub_erased(&handle).await;
+        reply
+    }
+
+    /// The key as it is stored, a large value of it in its file already.
+    pub fn place(&self, caller: &Caller, instance: &InstanceRef, key: &Portable) -> Result<Key, OpError> {
+        let value = if key.content.is_large() {
+            let handle = self.importing(caller, instance)?;
+            Stored::Blob(handle.store.save_blob(&handle.id, &key.content)?)
+        } else {
+            Stored::Inline(key::encode(&key.content))
+        };
+        Ok(key.key(value))
+    }
+
+    /// Makes the keys of an instance exactly these: one change. Errors: `unavailable`, damaged, when upkeep has taken
+    /// away a large value that was placed and that nothing named yet; place it again.
+    pub async fn replace(&self, caller: &Caller, instance: &InstanceRef, keys: Keys) -> Result<Reply, OpError> {
+        let handle = self.importing(caller, instance)?;
+        let bytes = keys.bytes();
+        handle.write(Order { bytes, ..Order::new(IMPORT, Arc::new(Become(keys)), caller.clone()) }).await
+    }
+
+    fn importing(&self, caller: &Caller, instance: &InstanceRef) -> Result<Arc<Handle>, OpError> {
+        if !permission::mode_allows(caller.mode, Action::Attributes) {
+            return Err(permission::refuse_operation(caller.mode, Action::Attributes, IMPORT));
+        }
+        let id = self.resolve(instance)?;
+        if id.is_catalog() {
+            return Err(permission::refuse_operation(caller.mode, Action::Instances, IMPORT));
+        }
+        self.handle(&id)
+    }
+}

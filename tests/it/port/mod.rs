@@ -1,0 +1,165 @@
+//! `export` and `import`: what leaves one store arrives in another as it was, and what is wrong changes nothing.
+
+mod foreign;
+mod hostile;
+
+use serde_json::{Value, json};
+
+use crate::harness::Env;
+
+/// A store with one key of each kind, and what is hard about them.
+fn filled() -> Env {
+    let env = Env::new();
+    let large: Vec<u8> = (0..200_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let file = env.file("large.bin", &large);
+    env.cli(&["set", "text", "a\n```\nb\n### forged\n", "--tags", "one,`two`"]).ok();
+    env.cli(&["set", "json", "{\"n\": 1.00}", "--type", "json"]).ok();
+    env.cli(&["set", "empty", ""]).ok();
+    env.cli(&["set", "dir/é", &"## long\n".repeat(10_000), "--content-type", "text/markdown"]).ok();
+    env.cli(&["set", "file", "--file", &file, "--type", "file", "--content-type", "a/b"]).ok();
+    env.cli(&["set", "pic", "--file", &file, "--type", "image", "--content-type", "image/png"]).ok();
+    env.cli(&["set", "dies", "x", "--ttl-ms", "86400000"]).ok();
+    env.cli(&["attr", "text", "--system-tags", "SystemPrompt,protected", "--description", "What\nfor"]).ok();
+    let attributes = json!({"key": "json", "schema": {"type": "object"}, "z_index": -3, "history": "none"});
+    env.cli(&["call", "set_key_attributes", &attributes.to_string()]).ok();
+    env
+}
+
+/// Each key with its value, without versions and times.
+fn keys(env: &Env) -> Vec<Value> {
+    let names = env.cli(&["ls"]).ok();
+    names
+        .lines()
+        .map(|name| {
+            let mut key = env.cli(&["get", name, "--json"]).json();
+            for time in ["version", "created_at", "updated_at", "updated_by"] {
+                key.as_object_mut().unwrap().remove(time);
+            }
+            key
+        })
+        .collect()
+}
+
+const FORMATS: [&str; 3] = ["json", "markdown", "archive"];
+
+#[test]
+fn an_export_into_an_empty_store_is_equal() {
+    let env = filled();
+    let expected = keys(&env);
+    for format in FORMATS {
+        let path = env.path(&format!("out.{format}"));
+        let path = path.to_str().unwrap();
+        let said = env.cli(&["export", path, "--format", format]).ok();
+        assert!(said.starts_with("Wrote 7 keys to"), "{said}");
+        let other = Env::new();
+        let said = other.cli(&["import", path]).ok();
+        assert_eq!(said, "Keys created: 7, updated: 0, deleted: 0, unchanged: 0.\n", "{format}");
+        assert_eq!(keys(&other), expected, "{format}");
+        let said = other.cli(&["import", path, "--replace"]).ok();
+        assert_eq!(said, "Keys created: 0, updated: 0, deleted: 0, unchanged: 7.\n", "{format}");
+    }
+}
+
+#[test]
+fn standard_output_gets_the_document_and_nothing_else() {
+    let env = filled();
+    for format in FORMATS {
+        let path = env.path("file");
+        let printed = env.cli(&["export", "--format", format]).stdout;
+        env.cli(&["export", path.to_str().unwrap(), "--format", format]).ok();
+        assert!(printed == std::fs::read(&path).unwrap(), "{format}");
+    }
+}
+
+#[test]
+fn import_merges_and_is_taken_back_by_undo() {
+    let env = Env::new();
+    env.cli(&["set", "here", "1"]).ok();
+    env.cli(&["set", "both", "1"]).ok();
+    let file = env.file("in.json", br#"{"both":"2","new":"3"}"#);
+    let said = env.cli(&["import", &file]).ok();
+    assert_eq!(said, "Keys created: 1, updated: 1, deleted: 0, unchanged: 0.\n");
+    assert_eq!((env.cli(&["get", "here"]).ok(), env.cli(&["get", "both"]).ok()), ("1".into(), "2".into()));
+    env.cli(&["undo"]).ok();
+    assert_eq!(env.cli(&["ls"]).ok(), "both\nhere\n");
+    assert_eq!(env.cli(&["get", "both"]).ok(), "1");
+}
+
+#[test]
+fn replace_is_one_change_that_undo_takes_back() {
+    let env = filled();
+    // What it was is not kept, so that nothing could take it back.
+    env.cli(&["rm", "json"]).ok();
+    let before = keys(&env);
+    let keys_of_map: Value = (0..150).map(|number| (format!("k{number}"), Value::from("v"))).collect();
+    let file = env.file("in.json", keys_of_map.to_string().as_bytes());
+    let result = env.cli(&["import", &file, "--replace", "--json"]).json();
+    assert_eq!((&result["created"], &result["deleted"], &result["dry_run"]), (&json!(150), &json!(6), &json!(false)));
+    assert_eq!(env.cli(&["ls"]).ok().lines().count(), 150);
+    let undone = env.cli(&["undo"]).ok();
+    assert!(undone.starts_with("Took back import of 156 keys"), "{undone}");
+    assert_eq!(keys(&env), before);
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let env = Env::new();
+    env.cli(&["set", "gone", "1"]).ok();
+    env.cli(&["set", "same", "1"]).ok();
+    env.cli(&["set", "other", "1"]).ok();
+    let file = env.file("in.json", br#"{"same":"1","other":"2","new":"3","":"4"}"#);
+    let log = |env: &Env| env.cli(&["call", "log_read", "{\"since\":0}"]).ok();
+    let before = log(&env);
+    let said = env.cli(&["import", &file, "--replace", "--dry-run"]).ok();
+    // A plain map says nothing of tags, so `same` is the same only because new keys have those.
+    let expected = "~ other\n+ new\n- gone\nLeft out \"\": key: a key name has 1 to 256 characters and no control \
+                    characters\nDRY RUN, nothing was changed. Keys created: 1, updated: 1, deleted: 1, unchanged: 1.\n";
+    assert_eq!(said, expected);
+    let result = env.cli(&["import", &file, "--dry-run", "--json"]).json();
+    assert_eq!(result["changes"], json!([{"key": "other", "change": "updated"}, {"key": "new", "change": "created"}]));
+    assert_eq!((&result["dry_run"], &result["deleted"]), (&json!(true), &json!(0)));
+    assert_eq!(log(&env), before);
+}
+
+#[test]
+fn many_keys_come_in_a_change_for_each_hundred() {
+    let env = Env::new();
+    let map: Value = (0..250).map(|number| (format!("k{number:03}"), Value::from("v"))).collect();
+    let file = env.file("in.json", map.to_string().as_bytes());
+    let output = env.cli(&["import", &file]);
+    assert_eq!(output.stderr, "", "quiet when nobody looks");
+    output.ok();
+    assert_eq!(env.cli(&["ls"]).ok().lines().count(), 250);
+    assert!(env.cli(&["undo"]).ok().starts_with("Took back import of 50 keys"));
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all() {
+    let env = filled();
+    let file = env.file("out.json", b"before");
+    env.cli(&["-i", "nowhere", "export", &file]).fails(3);
+    assert_eq!(std::fs::read(&file).unwrap(), b"before");
+    env.cli(&["export", env.path("no/such/folder").to_str().unwrap()]).fails(1);
+    let left = std::fs::read_dir(env.path(""))
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains(".new-"));
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn an_archive_of_everything_is_restored_into_an_empty_store() {
+    let env = filled();
+    env.cli(&["instance", "create", "work"]).ok();
+    env.cli(&["-i", "work", "set", "k", "v"]).ok();
+    let path = env.path("all.mindcache");
+    env.cli(&["export", path.to_str().unwrap(), "--all"]).ok();
+    let other = Env::new();
+    let said = other.cli(&["import", path.to_str().unwrap(), "--dry-run"]).ok();
+    assert!(said.contains("Instance \"work\":\n+ k\n"), "{said}");
+    assert_eq!(other.cli(&["instance", "list"]).ok(), "");
+    other.cli(&["import", path.to_str().unwrap()]).ok();
+    assert_eq!(keys(&other), keys(&env));
+    assert_eq!(other.cli(&["-i", "work", "get", "k"]).ok(), "v");
+    env.cli(&["export", "--all", "--format", "json"]).fails(2);
+}
