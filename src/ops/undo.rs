@@ -178,13 +178,15 @@ fn take_back(
     Ok(Undoing { key: name.to_owned(), change: done.0, version: done.1 })
 }
 
-/// The newest change of a key but for what the author has taken back already.
+/// The newest change of a key but for what the author has taken back already, and but for that it expired: nobody did
+/// that, and whether it is in the log yet depends on when upkeep came by.
 fn own_newest(tx: &Tx<'_>, cx: &Cx, undone: &Undone, newest: Option<u64>) -> Result<Option<u64>, OpError> {
     let mut next = newest;
     while let Some(seq) = next {
         let Some(change) = tx.change(seq)? else { break };
         let is_undo = change.operation == Undo::NAME && author(&change.actor) == author(&cx.actor);
-        if !is_undo && !undone.turns.contains(&change.transaction) {
+        let is_expiry = change.change == ChangeKind::Expired;
+        if !is_undo && !is_expiry && !undone.turns.contains(&change.transaction) {
             break;
         }
         next = change.previous;

@@ -1,5 +1,6 @@
 //! The kernel over a real store, with a clock that the test owns.
 
+mod faults;
 mod instances;
 mod laws;
 mod limits;

@@ -1,0 +1,62 @@
+//! Faults that random runs against the model found, each as a short run of its own.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Mode, World};
+use crate::{
+    kernel::{Caller, order::Order},
+    model::{error::OpError, instance::InstanceRef, limits},
+    ops::{expiry::ExpireDue, operation::Operation as _},
+};
+
+impl World {
+    async fn done(&self, operation: &str, args: Value) -> Value {
+        self.call(Mode::Edit, operation, args).await.unwrap()
+    }
+
+    async fn write(&self, key: &str, value: &str) -> Value {
+        self.done("write_key", json!({"key": key, "value": value})).await
+    }
+
+    /// Upkeep comes by.
+    pub(super) async fn upkeep(&self) {
+        let InstanceRef::Id(id) = &self.instance else { panic!() };
+        let order = Order::new(ExpireDue::NAME, Arc::new(ExpireDue::default()), Caller::system());
+        self.kernel.handle(id).unwrap().write(order).await.unwrap();
+    }
+
+    /// A call that is to be done once, under a key.
+    async fn once(&self, key: &str, operation: &str, args: Value) -> Value {
+        self.done("op_call", json!({"name": operation, "args": args, "idempotency_key": key})).await
+    }
+
+    /// All that the database holds, in one text.
+    fn stored(&self) -> String {
+        let database = self.database();
+        let sql = "SELECT group_concat(body) FROM (SELECT body FROM record UNION ALL SELECT body FROM log)";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn batch(parts: &[(&str, Value)]) -> Value {
+    let parts: Vec<_> = parts.iter().map(|(name, args)| json!({"name": name, "args": args})).collect();
+    json!({"operations": parts, "mode": "all"})
+}
+
+#[tokio::test]
+async fn bug_undo_depended_on_whether_upkeep_had_come_by() {
+    for upkeep in [false, true] {
+        let world = World::new().await;
+        world.write("k", "before").await;
+        world.done("write_key", json!({"key": "k", "value": "short", "ttl_ms": 10})).await;
+        world.at(20);
+        if upkeep {
+            world.upkeep().await;
+        }
+        let undone = world.call(Mode::Edit, "undo", json!({})).await.unwrap();
+        assert_eq!(undone["keys"][0]["change"], "created", "{undone}");
+        assert_eq!(world.done("read_key", json!({"key": "k"})).await["value"], "before");
+    }
+}
