@@ -60,3 +60,13 @@ async fn bug_undo_depended_on_whether_upkeep_had_come_by() {
         assert_eq!(world.done("read_key", json!({"key": "k"})).await["value"], "before");
     }
 }
+
+#[tokio::test]
+async fn bug_the_prompt_told_a_seq_that_the_log_had_not_reached() {
+    let world = World::new().await;
+    world.done("write_key", json!({"key": "k", "value": "v", "ttl_ms": 10})).await;
+    world.done("set_key_attributes", json!({"key": "k", "system_tags": ["SystemPrompt"]})).await;
+    world.at(20);
+    let prompt = world.done("get_system_prompt", json!({})).await;
+    assert_eq!((&prompt["keys"], &prompt["as_of_seq"]), (&json!([]), &json!(2)));
+}

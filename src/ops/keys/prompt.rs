@@ -83,6 +83,8 @@ impl Operation for SystemPrompt {
     type Out = Prompt;
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Prompt>, OpError> {
+        // Asked before anything is looked at: that a key has expired is not in the log yet.
+        let as_of_seq = tx.seq();
         let mut sections = Vec::new();
         let mut room = 4 * limits::PROMPT_CHARACTERS as u64;
         for name in tx.ordered::<Key>(kind::PROMPT, limits::PROMPT_KEYS)? {
@@ -118,7 +120,7 @@ impl Operation for SystemPrompt {
             prompt: rendered.text,
             keys: rendered.included,
             left_out: rendered.left_out,
-            as_of_seq: tx.seq(),
+            as_of_seq,
         }))
     }
 }
