@@ -70,3 +70,17 @@ async fn bug_the_prompt_told_a_seq_that_the_log_had_not_reached() {
     let prompt = world.done("get_system_prompt", json!({})).await;
     assert_eq!((&prompt["keys"], &prompt["as_of_seq"]), (&json!([]), &json!(2)));
 }
+
+#[tokio::test]
+async fn bug_an_instance_was_not_found_because_of_one_that_was_deleted_long_ago() {
+    let world = World::new().await;
+    let create = || world.done("instance_create", json!({"name": "a"}));
+    create().await;
+    world.done("instance_delete", json!({"instance": "a"})).await;
+    world.at(limits::GRACE_MS);
+    let gone = world.call(Mode::Edit, "instance_undelete", json!({"instance": "a"})).await;
+    assert!(matches!(gone, Err(OpError::NotFound { .. })), "{gone:?}");
+    let id = create().await["id"].clone();
+    // It is there already, whether upkeep has come by or not.
+    assert_eq!(world.done("instance_undelete", json!({"instance": "a"})).await["id"], id);
+}

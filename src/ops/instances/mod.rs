@@ -146,7 +146,8 @@ pub fn existing(tx: &mut Tx<'_>, which: &Which) -> Result<Held<Instance>, OpErro
 pub fn deleted_or_not(tx: &mut Tx<'_>, cx: &Cx, which: &Which) -> Result<Held<Instance>, OpError> {
     let held = match which.reference() {
         InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
-        InstanceRef::Name(name) => match find_deleted(tx, name)? {
+        // One that nothing brings back any more does not stand in the way, whether upkeep has come by or not.
+        InstanceRef::Name(name) => match find_deleted(tx, name)?.filter(|held| !held.content.is_expired(cx.now_ms)) {
             Some(held) => Some(held),
             None => find(tx, name)?,
         },
