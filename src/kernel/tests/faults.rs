@@ -72,6 +72,19 @@ async fn bug_the_prompt_told_a_seq_that_the_log_had_not_reached() {
 }
 
 #[tokio::test]
+async fn bug_restoring_a_key_without_history_left_its_older_values() {
+    let world = World::new().await;
+    let InstanceRef::Id(id) = &world.instance else { panic!() };
+    world.write("k", "x").await;
+    world.done("set_key_attributes", json!({"key": "k", "history": "none"})).await;
+    let snapshot = world.done("instance_snapshot", json!({"instance": id.as_str()})).await["id"].clone();
+    world.done("set_key_attributes", json!({"key": "k", "history": "full"})).await;
+    world.write("k", "secret").await;
+    world.done("instance_restore", json!({"instance": id.as_str(), "snapshot": snapshot})).await;
+    assert!(!world.stored().contains("secret"), "{}", world.stored());
+}
+
+#[tokio::test]
 async fn bug_an_instance_was_not_found_because_of_one_that_was_deleted_long_ago() {
     let world = World::new().await;
     let create = || world.done("instance_create", json!({"name": "a"}));

@@ -7,13 +7,14 @@ use serde::Deserialize;
 
 use crate::model::{
     error::OpError,
-    key::Key,
+    key::{History, Key},
     value::{BlobRef, Stored},
     view::IdRange,
 };
 
 use super::{InstanceView, arguments::Which, meta};
 use crate::ops::{
+    keys::purge,
     operation::{Call, Cx, EffectClass, OpMeta, Reply, Step},
     procedure,
     tx::Tx,
@@ -124,6 +125,9 @@ impl Call for Become {
                     tx.blob(blob, 0..1)?;
                 }
                 tx.put(name, key, *expires_at)?;
+                if key.history == History::None {
+                    purge::older_values(tx, name)?;
+                }
                 written += 1;
             }
         }
