@@ -27,22 +27,12 @@ impl World {
         self.kernel.handle(id).unwrap().write(order).await.unwrap();
     }
 
-    /// A call that is to be done once, under a key.
-    async fn once(&self, key: &str, operation: &str, args: Value) -> Value {
-        self.done("op_call", json!({"name": operation, "args": args, "idempotency_key": key})).await
-    }
-
     /// All that the database holds, in one text.
     fn stored(&self) -> String {
         let database = self.database();
         let sql = "SELECT group_concat(body) FROM (SELECT body FROM record UNION ALL SELECT body FROM log)";
         database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
-}
-
-fn batch(parts: &[(&str, Value)]) -> Value {
-    let parts: Vec<_> = parts.iter().map(|(name, args)| json!({"name": name, "args": args})).collect();
-    json!({"operations": parts, "mode": "all"})
 }
 
 #[tokio::test]
