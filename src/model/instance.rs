@@ -100,6 +100,9 @@ pub struct Instance {
     /// Nothing may be written to it.
     #[serde(default)]
     pub read_only: bool,
+    /// It was taken to stay as it was. Once opened for writing it is a clone like any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snapshot: bool,
     /// When it was deleted, in milliseconds since 1970. It is kept for [`limits::GRACE_MS`], and its name is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<i64>,

@@ -38,6 +38,8 @@ pub const INSTANCE_NAME: &str = "instance_name";
 pub const DELETED_NAME: &str = "deleted_name";
 /// Deleted instances by when that was, in milliseconds.
 pub const DELETED_AT: &str = "deleted_at";
+/// Instances by what they were copied from.
+pub const PARENT: &str = "parent";
 
 /// A kind of record: its word, and under what each record of it is found.
 pub trait Kind: Serialize + DeserializeOwned {
@@ -117,9 +119,12 @@ impl Kind for Undone {
     }
 }
 
+/// Kinds that are mindcache's own bookkeeping.
+pub const INTERNAL: [&str; 3] = [KeptReply::KIND, Erasure::KIND, Undone::KIND];
+
 /// Whether records of a kind are mindcache's own bookkeeping, which no log or list shows.
 pub fn is_internal(kind: &str) -> bool {
-    [KeptReply::KIND, Erasure::KIND, Undone::KIND].contains(&kind)
+    INTERNAL.contains(&kind)
 }
 
 impl Kind for Instance {
@@ -127,13 +132,16 @@ impl Kind for Instance {
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         let name = instance_name_key(&self.project, &self.name);
-        match self.deleted_at {
+        let mut entries = match self.deleted_at {
             None => vec![IndexEntry { index: INSTANCE_NAME, key: name }],
             Some(at) => vec![
                 IndexEntry { index: DELETED_NAME, key: name },
                 IndexEntry { index: DELETED_AT, key: index::number(at) },
             ],
-        }
+        };
+        let parent = self.parent.as_ref().map(|parent| parent.as_str().into());
+        entries.extend(parent.map(|key| IndexEntry { index: PARENT, key }));
+        entries
     }
 }
 

@@ -141,6 +141,22 @@ fn copies_that_still_hold_values_are_named_and_can_be_purged_too() {
 }
 
 #[test]
+fn bug_a_purge_everywhere_took_the_current_value_out_of_a_clone_that_was_closed() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    client.write("k", "kept");
+    op(&mut client, "instance_clone", json!({"instance": "default", "name": "copy"}));
+    op(&mut client, "instance_set_read_only", json!({"instance": "copy", "read_only": true}));
+    let snapshot = op(&mut client, "instance_snapshot", json!({"instance": "default"}));
+    // Opened for writing, it is a clone from now on.
+    op(&mut client, "instance_set_read_only", json!({"instance": snapshot["id"], "read_only": false}));
+    client.write("k", "now");
+    let held = op(&mut client, "purge_key", json!({"key": "k", "everywhere": true}))["held_by"].clone();
+    assert_eq!(held.as_array().unwrap().len(), 2, "{held}");
+    assert_eq!(env.cli(&["-i", "copy", "get", "k"]).ok(), "kept");
+}
+
+#[test]
 fn bug_a_purge_of_a_long_history_did_not_end_in_a_snapshot() {
     let env = Env::new();
     let mut client = env.mcp_with(&["--mode", "edit"]);

@@ -33,6 +33,9 @@ const PER_LIST: Duration = Duration::from_secs(5);
 /// A client that takes nothing for so long is given up.
 const STALLED: Duration = Duration::from_secs(30);
 
+/// How soon a log that could not be read is read again, doubled each time up to [`STALLED`].
+const RETRY: Duration = Duration::from_millis(250);
+
 /// What a client wants to hear of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
@@ -225,10 +228,32 @@ impl Pace {
     }
 }
 
+/// The next changes. What cannot be read now is read later, from where it stopped: a disk that is full or a file that is
+/// busy must not end what the client was promised. May be dropped while it waits and called again.
+async fn followed_on(feed: &mut Feed, failures: &mut u32) -> Vec<Notice> {
+    loop {
+        match feed.next().await {
+            Ok(notices) => {
+                *failures = 0;
+                return notices;
+            }
+            Err(error) => {
+                if *failures == 0 {
+                    tracing::warn!(%error, "a client will be told of changes later: the log cannot be read now");
+                }
+                let pause = (RETRY * 2_u32.saturating_pow(*failures)).min(STALLED);
+                *failures = failures.saturating_add(1).min(16);
+                tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_or_default();
+            }
+        }
+    }
+}
+
 /// Tells a client what it wants to hear until it has gone.
 pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: CancellationToken) {
     let mut pace = Pace::default();
     let mut made = Made::default();
+    let mut failures = 0;
     loop {
         let due = pace.next_due();
         let wake = async move {
@@ -241,13 +266,7 @@ pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: Cancel
             biased;
             () = gone.cancelled() => return,
             () = wake => Vec::new(),
-            notices = feed.next() => match notices {
-                Ok(notices) => notices,
-                Err(error) => {
-                    tracing::warn!(%error, "a client is told of no more changes");
-                    return;
-                }
-            },
+            notices = followed_on(&mut feed, &mut failures) => notices,
         };
         let now = Instant::now();
         let followed = wanted.subjects();

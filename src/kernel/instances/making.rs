@@ -52,7 +52,7 @@ impl Kernel {
         let (store, id) = (Arc::clone(&self.store), fresh());
         let making = id.clone();
         let made = blocking(move || store.create(&making).map(drop));
-        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, read_only: false };
+        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, snapshot: false };
         self.make(caller, New { id, operation: Create::NAME, entry }, made).await
     }
 
@@ -67,7 +67,7 @@ impl Kernel {
             Some(filter) => copy_some(&from, &making, &by, &filter),
         });
         let name = Naming::Exactly(clone.name);
-        let entry = Enter { name, parent: Some(source), note: None, read_only: false };
+        let entry = Enter { name, parent: Some(source), note: None, snapshot: false };
         self.make(caller, New { id, operation: Duplicate::NAME, entry }, made).await
     }
 
@@ -78,7 +78,7 @@ impl Kernel {
         let making = id.clone();
         let made = blocking(move || from.store.copy(&from.id, &making, Access::ReadOnly));
         let note = snapshot.note.map(|note| note.as_str().to_owned()).filter(|note| !note.is_empty());
-        let entry = Enter { name: Naming::SnapshotOf(instance.name), parent: Some(source), note, read_only: true };
+        let entry = Enter { name: Naming::SnapshotOf(instance.name), parent: Some(source), note, snapshot: true };
         self.make(caller, New { id, operation: Snapshot::NAME, entry }, made).await
     }
 

@@ -11,21 +11,17 @@ use crate::{
     model::{
         error::OpError,
         instance::{Instance, InstanceId, InstanceRef},
-        kind::Kind as _,
         permission,
-        view::IdRange,
     },
     ops::{
+        instances::state::copies,
         keys::purge::{self, Purge, PurgeHere, Purged},
-        operation::Reply,
+        operation::{Reply, Wait},
         procedure::Arguments as _,
     },
 };
 
 use super::super::{Caller, Kernel, order::Order};
-
-/// Records of the catalog that one look takes.
-const PAGE: usize = 500;
 
 impl Kernel {
     pub(super) async fn purge_key(
@@ -47,7 +43,7 @@ impl Kernel {
         for (copy, record) in self.copies_of(&id)? {
             let handle = self.handle(&copy)?;
             if purge.everywhere {
-                let call = PurgeHere { key: purge.key.clone(), with_current: record.read_only };
+                let call = PurgeHere { key: purge.key.clone(), with_current: record.snapshot };
                 let order = Order::new(Purge::NAME, Arc::new(call), caller.clone());
                 match handle.write(Order { is_about_access: true, ..order }).await {
                     Ok(_) | Err(OpError::NotFound { .. }) => {}
@@ -67,37 +63,17 @@ impl Kernel {
 
     /// The clones and snapshots of an instance, and theirs; deleted ones too while they are kept.
     fn copies_of(&self, id: &InstanceId) -> Result<Vec<(InstanceId, Instance)>, OpError> {
-        let all = self.all_instances()?;
+        let catalog = self.handle(&InstanceId::catalog())?;
         let mut found: Vec<(InstanceId, Instance)> = Vec::new();
         let mut parents = vec![id.clone()];
         while let Some(parent) = parents.pop() {
-            for (copy, record) in all.iter().filter(|(_, record)| record.parent.as_ref() == Some(&parent)) {
-                parents.push(copy.clone());
-                found.push((copy.clone(), record.clone()));
+            let copies = catalog.read(&Caller::system(), Wait::default(), |tx, _| copies(tx, &parent))?;
+            for copy in copies {
+                let Some(id) = InstanceId::parse(&copy.record.id) else { continue };
+                parents.push(id.clone());
+                found.push((id, copy.content));
             }
         }
         Ok(found)
-    }
-
-    /// Everything that the catalog lists, deleted ones too.
-    fn all_instances(&self) -> Result<Vec<(InstanceId, Instance)>, OpError> {
-        let catalog = self.handle(&InstanceId::catalog())?;
-        let mut all = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let range = IdRange::page("", after.as_deref());
-            let page = catalog.view(|view, _| view.records(Instance::KIND, &range, PAGE))??;
-            let is_last = page.len() < PAGE;
-            for record in page {
-                after = Some(record.id.clone());
-                let instance = serde_json::from_str::<Instance>(&record.body).ok();
-                if let (Ok(InstanceRef::Id(id)), Some(instance)) = (InstanceRef::parse(&record.id), instance) {
-                    all.push((id, instance));
-                }
-            }
-            if is_last {
-                return Ok(all);
-            }
-        }
     }
 }

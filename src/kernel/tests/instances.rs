@@ -167,3 +167,17 @@ async fn what_is_refused_leaves_no_folder() {
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
     assert_eq!(folders(), 2);
 }
+
+#[tokio::test]
+async fn bug_a_purge_lost_sight_of_the_copies_of_a_copy_that_is_gone() {
+    let world = World::new().await;
+    world.edit("write_key", json!({"key": "k", "value": "old"})).await;
+    world.edit("instance_clone", json!({"instance": world.id(), "name": "between"})).await;
+    world.edit("instance_clone", json!({"instance": "between", "name": "last"})).await;
+    world.edit("instance_delete", json!({"instance": "between"})).await;
+    world.at(limits::GRACE_MS);
+    assert_eq!(world.kernel.forget_instances().await.unwrap(), 1);
+    let purged = world.edit("purge_key", json!({"key": "k"})).await;
+    assert_eq!(purged["held_by"], json!(["last"]));
+    indexes_are_right(&world.catalog());
+}

@@ -30,8 +30,8 @@ pub struct Enter {
     pub parent: Option<InstanceId>,
     /// What a snapshot was taken for.
     pub note: Option<String>,
-    /// Nothing may be written to it.
-    pub read_only: bool,
+    /// It is a snapshot: nothing may be written to it.
+    pub snapshot: bool,
 }
 
 /// What a new instance is to be called.
@@ -58,7 +58,8 @@ impl Call for Enter {
             project: DEFAULT_PROJECT.into(),
             parent: self.parent.clone(),
             note: self.note.clone(),
-            read_only: self.read_only,
+            read_only: self.snapshot,
+            snapshot: self.snapshot,
             deleted_at: None,
         };
         tx.put(id.as_str(), &instance, None)?;

@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::model::{
     error::OpError,
     instance::{Instance, InstanceId},
-    kind,
-    view::Access,
+    kind, limits,
+    view::{Access, IdRange},
 };
 
 use super::{InstanceView, arguments::Which, deleted, find, meta, not_found, taken};
 use crate::ops::{
     operation::{Call, Cx, EffectClass, OpMeta, Reply, Step},
     procedure,
-    tx::Tx,
+    tx::{Held, Tx},
 };
 
 /// Delete an instance. For 7 days instance_undelete brings it back; then it is gone with all that is in it. Its name
@@ -125,6 +125,7 @@ impl Call for Alter {
             }
             Change::ReadOnly(read_only) => {
                 instance.read_only = read_only;
+                instance.snapshot &= read_only;
                 let now = if read_only { "read-only" } else { "open for writing" };
                 format!("Instance \"{name}\" ({id}) is {now}.")
             }
@@ -155,10 +156,22 @@ impl Call for Forget {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         let id = self.0.as_str();
         let held = tx.get::<Instance>(id)?.filter(|held| held.content.is_expired(cx.now_ms));
-        let view = InstanceView::new(id, &held.ok_or_else(|| not_found(id))?.content);
+        let forgotten = held.ok_or_else(|| not_found(id))?.content;
+        let view = InstanceView::new(id, &forgotten);
+        let parent = forgotten.parent;
         tx.delete::<Instance>(id)?;
+        // What was copied from it was copied from what it was copied from: a purge there still finds them.
+        for mut copy in copies(tx, &self.0)? {
+            copy.content.parent.clone_from(&parent);
+            tx.put(&copy.record.id, &copy.content, None)?;
+        }
         view.told(format!("Instance \"{}\" ({id}) is gone.", view.name)).map(Step::Done)
     }
+}
+
+/// The direct copies of an instance, deleted ones too while they are kept.
+pub fn copies(tx: &Tx<'_>, id: &InstanceId) -> Result<Vec<Held<Instance>>, OpError> {
+    tx.scan_index(kind::PARENT, id.as_str().as_bytes(), &IdRange::all(), limits::INSTANCES)
 }
 
 /// Instances whose time is up, longest ago first, at most `limit`.

@@ -4,7 +4,11 @@ use std::{fs, path::PathBuf};
 
 use rusqlite::Connection;
 
-use super::{SqliteUpkeep, collect::NAMING_SQL, trim::TRIM_SQL};
+use super::{
+    SqliteUpkeep,
+    collect::NAMING_SQL,
+    trim::{FORGET_SQL, TRIM_SQL, UNMARK_SQL},
+};
 use crate::{
     model::value::Content,
     store::{
@@ -120,6 +124,24 @@ fn the_last_state_of_each_record_outlives_its_age() {
 }
 
 #[test]
+fn bug_bookkeeping_that_was_gone_stayed_in_the_log_for_ever() {
+    let place = Place::new();
+    let writer = place.writer();
+    for n in 0..5 {
+        put(&writer, &format!("reply {n}"), n, Some("{}"));
+        put(&writer, &format!("reply {n}"), n, (n == 4).then_some("{}"));
+    }
+    for table in ["log", "record", "tombstone"] {
+        writer.execute(&format!("UPDATE {table} SET kind = 'reply'"), []).unwrap();
+    }
+    put(&writer, "k", 9, None);
+    trim_all(&place, &Retention { days: 1, ..ALL }, 2 * DAY_MS);
+    assert_eq!(seqs(&writer), [10, 11], "the kept reply that is there, and the key that is not");
+    let marked: u64 = writer.query_row("SELECT count(*) FROM tombstone", [], |row| row.get(0)).unwrap();
+    assert_eq!(marked, 1);
+}
+
+#[test]
 fn rows_and_bytes_bound_a_log_and_long_ones_go_in_slices() {
     let place = Place::new();
     let writer = place.writer();
@@ -205,7 +227,7 @@ fn large_values_go_when_nothing_names_them_and_they_are_old() {
 fn upkeep_looks_for_rows_by_an_index() {
     let place = Place::new();
     let connection = place.writer();
-    for sql in NAMING_SQL.iter().chain([&TRIM_SQL]) {
+    for sql in NAMING_SQL.iter().chain([&TRIM_SQL, &FORGET_SQL, &UNMARK_SQL]) {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().unwrap() {

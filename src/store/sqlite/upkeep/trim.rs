@@ -1,10 +1,14 @@
 //! Trimming the log. A row goes when the next change of its record leaves the kept part: below `log_start` there
 //! stays, of each record, the one row that says what it was there. So a change can always be told from the state
-//! before it, and those rows with the log after them still give the records.
+//! before it, and those rows with the log after them still give the records. Of bookkeeping that is gone nothing stays:
+//! nobody follows it, and a client that sends a key with every call would leave a row for each.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::{model::error::OpError, store::upkeep::Retention};
+use crate::{
+    model::{error::OpError, kind::INTERNAL},
+    store::upkeep::Retention,
+};
 
 use super::SqliteUpkeep;
 
@@ -15,6 +19,11 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 /// SQL that removes what the rows of a slice replaced.
 pub(in super::super) const TRIM_SQL: &str = "DELETE FROM log WHERE seq IN \
                                    (SELECT previous FROM log WHERE seq >= ?1 AND seq <= ?2 AND previous IS NOT NULL)";
+/// SQL that removes the last rows of what is gone, of one kind, in a slice.
+pub(in super::super) const FORGET_SQL: &str = "DELETE FROM log WHERE seq >= ?1 AND seq <= ?2 AND kind = ?3 AND seq = \
+    (SELECT seq FROM tombstone WHERE tombstone.kind = log.kind AND tombstone.id = log.id) RETURNING id";
+/// SQL that removes the mark of what is gone.
+pub(in super::super) const UNMARK_SQL: &str = "DELETE FROM tombstone WHERE kind = ?1 AND id = ?2";
 /// SQL of the sizes of the log's values, newest first. `octet_length` reads no value.
 const SIZES_SQL: &str = "SELECT seq, octet_length(body) FROM log ORDER BY seq DESC";
 
@@ -33,10 +42,21 @@ pub(super) fn slice(upkeep: &mut SqliteUpkeep, keep: &Retention, now_ms: i64) ->
             return Ok(false);
         }
         transaction.prepare_cached(TRIM_SQL)?.execute([start, upto])?;
+        for kind in INTERNAL {
+            forget(transaction, kind, start, upto)?;
+        }
         transaction.prepare_cached("UPDATE state SET log_start = ?1")?.execute([upto + 1])?;
         Ok(true)
     })?;
     Ok(!is_done || upto < last)
+}
+
+/// Removes what a slice says of bookkeeping that is gone.
+fn forget(transaction: &Connection, kind: &str, start: u64, upto: u64) -> rusqlite::Result<()> {
+    let mut rows = transaction.prepare_cached(FORGET_SQL)?;
+    let ids = rows.query_map((start, upto, kind), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut unmark = transaction.prepare_cached(UNMARK_SQL)?;
+    ids.iter().try_for_each(|id| unmark.execute((kind, id)).map(drop))
 }
 
 /// What is out of bounds.
