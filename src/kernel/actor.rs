@@ -350,7 +350,7 @@ impl Group<'_> {
             if finished.unsaved.is_empty() {
                 // Before the commit: whoever finds it done can finish it, should this process die.
                 if !finished.done.blanks.is_empty() {
-                    if let Err(error) = self.handle.store.note_scrub(&self.handle.id, false) {
+                    if let Err(error) = self.handle.store.note_scrub(&self.handle.id) {
                         self.pending.push((command.answer, Err(error)));
                         return None;
                     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     model::{
-        error::OpError,
+        error::{OpError, Reason},
         instance::InstanceId,
         view::{Access, Position, ReadView},
     },
@@ -128,13 +128,21 @@ impl Handle {
         wait: Wait,
         read: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
     ) -> Result<T, OpError> {
-        self.view(|view, position| {
-            if position.access == Access::Deleted {
-                return Err(instances::deleted(self.id.as_str()));
+        let mut seen = None;
+        loop {
+            let (head, result) = self.view(|view, position| {
+                if position.access == Access::Deleted {
+                    return (position.head, Err(instances::deleted(self.id.as_str())));
+                }
+                let cx = self.context(caller, position, wait, None);
+                (position.head, read(&mut Tx::new(view, position.head, &cx, &[]), &cx))
+            })?;
+            match result {
+                // Its file may have been removed since, because the value was replaced and purged.
+                Err(OpError::Unavailable { reason: Reason::Damaged, .. }) if seen != Some(head) => seen = Some(head),
+                result => return result,
             }
-            let cx = self.context(caller, position, wait, None);
-            read(&mut Tx::new(view, position.head, &cx, &[]), &cx)
-        })?
+        }
     }
 
     /// What a turn is told from outside.

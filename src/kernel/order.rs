@@ -30,15 +30,18 @@ impl Order {
 
     /// Refuses what an instance that is not open does not take.
     pub(super) fn check_access(&self, access: Access, id: &InstanceId) -> Result<(), OpError> {
-        match access {
-            _ if self.is_about_access => Ok(()),
-            Access::Open => Ok(()),
-            Access::ReadOnly => Err(OpError::PermissionDenied {
-                what: format!("{} in instance {id}, which is read-only", self.operation),
-                remedy: "Work in a clone of it (instance_clone), or make it writable with instance_set_read_only"
-                    .into(),
-            }),
-            Access::Deleted => Err(instances::deleted(id.as_str())),
-        }
+        if self.is_about_access { Ok(()) } else { check_access(self.operation, access, id) }
+    }
+}
+
+/// Refuses an operation in an instance that is not open.
+pub(super) fn check_access(operation: &str, access: Access, id: &InstanceId) -> Result<(), OpError> {
+    match access {
+        Access::Open => Ok(()),
+        Access::ReadOnly => Err(OpError::PermissionDenied {
+            what: format!("{operation} in instance {id}, which is read-only"),
+            remedy: "Work in a clone of it (instance_clone), or make it writable with instance_set_read_only".into(),
+        }),
+        Access::Deleted => Err(instances::deleted(id.as_str())),
     }
 }

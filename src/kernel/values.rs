@@ -23,7 +23,12 @@ use crate::{
     store::{BlobReader, BlobWriter},
 };
 
-use super::{Caller, Kernel, handle::Handle, order::Order, stopped};
+use super::{
+    Caller, Kernel,
+    handle::Handle,
+    order::{Order, check_access},
+    stopped,
+};
 
 /// A value as it was when it was opened, whatever is written meanwhile.
 pub struct OpenValue {
@@ -55,30 +60,39 @@ impl Kernel {
     /// Opens the stored value of a key: templates as they are written. Errors: as reading the key.
     pub fn open_value(&self, caller: &Caller, instance: &InstanceRef, name: &str) -> Result<OpenValue, OpError> {
         let handle = self.target(caller, instance, entry::<read::Read>()?)?;
-        let held = handle.read(caller, Wait::default(), |tx, cx| read::stored(tx, cx, name))?;
+        let (held, large) = handle.read(caller, Wait::default(), |tx, cx| {
+            let held = read::stored(tx, cx, name)?;
+            let large = match &held.content.value {
+                Stored::Blob(blob) => Some(handle.store.open_blob(&handle.id, blob)?),
+                Stored::Inline(_) | Stored::Gone => None,
+            };
+            Ok((held, large))
+        })?;
         let key = held.content;
         let content_type = key.content_type.clone().unwrap_or_else(|| key.key_type.content_type().to_owned());
-        let (bytes, reader): (u64, Box<dyn BlobReader>) = match &key.value {
-            Stored::Blob(blob) => (blob.bytes, handle.store.open_blob(&handle.id, blob)?),
-            Stored::Inline(text) => {
+        let (bytes, reader): (u64, Box<dyn BlobReader>) = match (&key.value, large) {
+            (Stored::Blob(blob), Some(large)) => (blob.bytes, large),
+            (Stored::Inline(text), _) => {
                 let bytes = match key.key_type.decode(name, text.clone())? {
                     Content::Text(text) => text.into_bytes(),
                     Content::Bytes(bytes) => bytes,
                 };
                 (bytes.len() as u64, Box::new(Cursor::new(bytes)))
             }
-            Stored::Gone => return Err(OpError::no_key(name)),
+            (Stored::Gone | Stored::Blob(_), _) => return Err(OpError::no_key(name)),
         };
         Ok(OpenValue { version: held.record.version, content_type, bytes, reader })
     }
 
-    /// Begins to take a value in. Errors: the caller may write nothing; no such instance.
+    /// Begins to take a value in. Errors: the caller may write nothing; no such instance, or one that is closed.
     pub fn begin_value(&self, caller: &Caller, instance: &InstanceRef) -> Result<Incoming, OpError> {
         let entry = entry::<Write>()?;
         if !entry.allowed(caller.mode) {
             return Err(permission::refuse_operation(caller.mode, Action::Write, entry.name));
         }
         let handle = self.target(caller, instance, entry)?;
+        // Said before the value has come; what counts is said again by its turn.
+        check_access(entry.name, handle.view(|_, position| position.access)?, &handle.id)?;
         Ok(Incoming { handle, caller: caller.clone(), bytes: 0, small: Vec::new(), large: None })
     }
 }

@@ -121,6 +121,8 @@ pub const REPLY_BYTES: usize = 64 * 1024;
 pub const BATCH: usize = 100;
 /// All results of one batch together.
 pub const BATCH_REPLY_BYTES: usize = 4 * 1024 * 1024;
+/// Large values that one batch writes, together: all are in memory until the last operation is done.
+pub const BATCH_LARGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Rows of the log in which `undo` looks for the last change of its caller.
 pub const UNDO_ROWS: u64 = 2000;
 /// Turns that an author can take back before the first of them is forgotten.

@@ -86,6 +86,8 @@ const TABLE: &[(&str, &[Row])] = &[
             "tests/it/limits/replies.rs a_batch_has_100_operations"),
         Row("BATCH_REPLY_BYTES", l::BATCH_REPLY_BYTES as u64, "all results of a batch",
             "`too_large`, and nothing is done", "tests/it/limits/messages.rs the_results_of_a_batch_are_4_mebibytes"),
+        Row("BATCH_LARGE_BYTES", l::BATCH_LARGE_BYTES, "values over 64 KiB that a batch writes, together",
+            "`too_large`, and nothing is done", "tests/it/limits/messages.rs the_large_values_of_a_batch_are_64_mebibytes"),
         Row("UNDO_ROWS", l::UNDO_ROWS, "rows of the log in which `undo` looks for its caller's last change",
             "`not_found`", "tests/it/limits/replies.rs undo_looks_back_2000_rows"),
         Row("PROMPT_CHARACTERS", l::PROMPT_CHARACTERS as u64, "the system prompt", "cut, with `left_out`",

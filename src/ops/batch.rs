@@ -143,6 +143,7 @@ impl Operation for Batch {
         for (part, call) in self.operations.0.iter().zip(calls) {
             match call.and_then(|call| tx.attempt(|tx| part.run(call.as_ref(), tx, cx))) {
                 Ok(result) => {
+                    check_large(tx.large_bytes())?;
                     bytes += weight(&result);
                     check_reply(bytes)?;
                     results.push(serde_json::json!({"ok": true, "result": result}));
@@ -169,6 +170,19 @@ fn check_reply(bytes: usize) -> Result<(), OpError> {
         got_bytes: bytes as u64,
         limit_bytes: limits::BATCH_REPLY_BYTES as u64,
         remedy: "Nothing was done: read large values by themselves, or in pieces".into(),
+    })
+}
+
+/// What the operations write is held until the last one is done.
+fn check_large(bytes: u64) -> Result<(), OpError> {
+    if bytes <= limits::BATCH_LARGE_BYTES {
+        return Ok(());
+    }
+    Err(OpError::TooLarge {
+        what: "what the batch writes, as far as it came,".into(),
+        got_bytes: bytes,
+        limit_bytes: limits::BATCH_LARGE_BYTES,
+        remedy: "Nothing was done: write large values by themselves".into(),
     })
 }
 

@@ -63,7 +63,11 @@ pub trait Store: Send + Sync {
     /// Removes the word index. Errors: `unavailable` while it is in use.
     fn forget_search(&self, id: &InstanceId) -> Result<(), OpError>;
     /// Notes, durably, that an instance is to be scrubbed, until it is said to be done.
-    fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError>;
+    fn note_scrub(&self, id: &InstanceId) -> Result<(), OpError>;
+    /// What is noted now, to be given back when it is done.
+    fn noted_scrub(&self, id: &InstanceId) -> Option<Vec<u8>>;
+    /// Notes that what was noted is done. What was noted since stays.
+    fn note_scrubbed(&self, id: &InstanceId, noted: &[u8]) -> Result<(), OpError>;
     /// The duties of the store; nothing while another process has them, or when there is no store yet.
     fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError>;
 }

@@ -100,3 +100,21 @@ fn a_batch_may_do_only_what_its_caller_may() {
     let mut reader = env.mcp_with(&["--mode", "read"]);
     batch(&mut reader, "all", json!([write("a", "x")])).error("permission_denied");
 }
+
+#[test]
+fn bug_a_large_value_could_not_be_edited_twice_in_one_batch() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    let large = "a line\n".repeat(20_000);
+    let operations = json!([
+        {"name": "write_key", "args": {"key": "k", "value": large}},
+        {"name": "append_key", "args": {"key": "k", "text": "one "}},
+        {"name": "edit_key", "args": {"key": "k", "old_text": "one ", "new_text": "two "}},
+        {"name": "append_key", "args": {"key": "k", "text": "three"}},
+        {"name": "read_key", "args": {"key": "k", "offset": large.len()}},
+    ]);
+    let batch = json!({"name": "batch", "args": {"operations": operations, "mode": "all"}});
+    let results = client.call("op_call", batch).ok()["results"].clone();
+    assert_eq!(results[4]["result"]["value"], "two three", "{results}");
+    assert_eq!(env.cli(&["get", "k"]).ok(), format!("{large}two three"));
+}

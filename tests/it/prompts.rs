@@ -106,3 +106,22 @@ fn names_of_keys_are_completed() {
     assert_eq!(complete("r"), json!({"values": ["rules"], "hasMore": false}));
     assert_eq!(complete("x"), json!({"values": [], "hasMore": false}));
 }
+
+#[test]
+fn bug_prompts_that_may_not_be_read_took_the_places_of_those_that_may() {
+    let env = Env::new();
+    let mut editor = env.mcp_with(&["--mode", "edit"]);
+    let hide = |n: usize| {
+        let key = format!("a{n:03}");
+        let write = json!({"name": "write_key", "args": {"key": key, "value": "v", "tags": ["Prompt"]}});
+        [write, json!({"name": "set_key_attributes", "args": {"key": key, "system_tags": []}})]
+    };
+    for from in (0..150).step_by(50) {
+        let operations: Vec<_> = (from..from + 50).flat_map(hide).collect();
+        editor.call("op_call", json!({"name": "batch", "args": {"operations": operations, "mode": "all"}})).ok();
+    }
+    editor.call("write_key", json!({"key": "shown", "value": "v", "tags": ["Prompt"]})).ok();
+    let listed = env.mcp().request("prompts/list", json!({})).unwrap();
+    let names: Vec<_> = listed["prompts"].as_array().unwrap().iter().map(|prompt| text(&prompt["name"])).collect();
+    assert_eq!(names, ["system_prompt", "shown"]);
+}

@@ -44,6 +44,8 @@ fn nothing_can_be_written_and_no_other_file_be_reached() {
         "SELECT load_extension('x')",
         "nonsense",
         "",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DELETE FROM record",
     ] {
         env.cli(&["sql", sql]).fails(2);
     }
@@ -52,5 +54,5 @@ fn nothing_can_be_written_and_no_other_file_be_reached() {
     env.cli(&["-i", "nowhere", "sql", "SELECT 1"]).fails(3);
     let error = env.cli(&["sql", "SELECT wrong FROM keys"]).fails(2);
     assert!(error.contains("no such column"), "SQLite's own words: {error}");
-    assert_eq!(env.cli(&["sql", "SELECT 1 AS one"]).ok(), "one\n1\n");
+    assert_eq!(env.cli(&["sql", "SELECT 1 AS one; -- no more"]).ok(), "one\n1\n");
 }

@@ -79,6 +79,7 @@ fn preconditions_keep_two_writers_apart() {
     let stale = put(&[("If-Match", &tag)]);
     assert_eq!((stale.status, stale.json()["code"].clone()), (412, json!("version_mismatch")));
     assert_eq!(put(&[("If-Match", "nonsense")]).status, 400);
+    assert_eq!(put(&[("If-None-Match", &tag)]).status, 400, "a tag here would be ignored");
     let got = send(&server, "GET", "k", &[], b"");
     let now = got.header("etag").unwrap().to_owned();
     assert_eq!(send(&server, "GET", "k", &[("If-None-Match", &now)], b"").status, 304);
@@ -101,6 +102,18 @@ fn ranges_of_small_and_large_values() {
         assert_eq!(send(&server, "GET", "k", &[("Range", "bytes=99999999-")], b"").status, 416);
         assert_eq!(send(&server, "GET", "k", &[], b"").body, value);
     }
+}
+
+#[test]
+fn bug_a_large_value_was_taken_in_before_a_closed_instance_refused_it() {
+    let env = Env::new();
+    env.cli(&["set", "k", "before"]).ok();
+    env.cli(&["instance", "read-only", "default"]).ok();
+    let server = env.serve(&[]);
+    // The answer comes through although the client goes on sending.
+    let refused = send(&server, "PUT", "k", &[("Content-Type", "text/plain")], &vec![b'x'; 20 * MIB]);
+    assert_eq!((refused.status, refused.json()["code"].clone()), (403, json!("permission_denied")));
+    assert!(walk(&env.data()).iter().all(|name| !name.contains(".new-")), "nothing of it was kept");
 }
 
 #[test]

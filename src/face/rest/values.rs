@@ -4,24 +4,30 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
     ops::RangeInclusive,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use crate::{
-    kernel::{Caller, Kernel, values::OpenValue},
+    kernel::{
+        Caller, Kernel,
+        values::{Incoming, OpenValue},
+    },
     model::{
         error::{OpError, Reason},
         instance::InstanceRef,
         key::KeyType,
+        limits,
         permission::{Mode, PrincipalKind},
     },
     ops::{keys::delete::Delete, operation::Operation as _},
@@ -31,6 +37,8 @@ use super::problem::Problem;
 
 /// How much of a value is in memory at once while it goes out.
 const PIECE_BYTES: usize = 256 * 1024;
+/// How long the rest of a refused body is waited for.
+const DRAINED: Duration = Duration::from_secs(5);
 
 type At = Path<(String, String)>;
 
@@ -174,16 +182,40 @@ pub(super) async fn write(
         attributes.insert("type".into(), key_type.name().into());
         attributes.insert("content_type".into(), content_type.into());
     }
-    let mut value = kernel.begin_value(&caller(&headers), &InstanceRef::parse(&instance)?)?;
+    let begun = kernel.begin_value(&caller(&headers), &InstanceRef::parse(&instance)?);
     let mut body = request.into_body().into_data_stream();
+    let value = match begun {
+        Ok(value) => taken(value, &mut body).await,
+        Err(error) => Err(error),
+    };
+    if value.is_err() && !headers.contains_key(header::EXPECT) {
+        // Who is still sending would see a cut connection and not the answer.
+        drop(timeout(DRAINED, drain(&mut body)).await);
+    }
+    let reply = value?.finish(attributes).await?;
+    let created = reply.result.get("created").is_some_and(|created| *created == true);
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, tagged(&reply.result), Json(reply.result)).into_response())
+}
+
+/// Takes the body in.
+async fn taken(mut value: Incoming, body: &mut BodyDataStream) -> Result<Incoming, OpError> {
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| OpError::invalid("body", format!("it did not arrive whole: {error}"), ""))?;
         value.push(&piece)?;
     }
-    let reply = value.finish(attributes).await?;
-    let created = reply.result.get("created").is_some_and(|created| *created == true);
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, tagged(&reply.result), Json(reply.result)).into_response())
+    Ok(value)
+}
+
+/// Lets what is left of a refused body go by, as far as it is not endless.
+async fn drain(body: &mut BodyDataStream) {
+    let mut bytes = 0;
+    while let Some(Ok(piece)) = body.next().await {
+        bytes += piece.len();
+        if bytes > limits::MESSAGE_BYTES {
+            break;
+        }
+    }
 }
 
 /// Removes the key; one that is not there is 404.
@@ -219,7 +251,14 @@ fn precondition(headers: &HeaderMap) -> Result<Option<u64>, OpError> {
             None => Err(OpError::invalid("If-Match", "it is the ETag of an earlier answer, such as \"7\"", text)),
         };
     }
-    Ok(headers.get(header::IF_NONE_MATCH).filter(|value| value.as_bytes() == b"*").map(|_| 0))
+    match headers.get(header::IF_NONE_MATCH) {
+        None => Ok(None),
+        Some(tag) if tag.as_bytes() == b"*" => Ok(Some(0)),
+        Some(tag) => {
+            let rule = "a write takes * here, for a key that must not be there yet; If-Match names a version";
+            Err(OpError::invalid("If-None-Match", rule, tag.to_str().unwrap_or_default()))
+        }
+    }
 }
 
 /// The type of the key that a body of this content type makes; nothing where the client did not say.

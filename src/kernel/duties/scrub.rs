@@ -38,8 +38,10 @@ impl Kernel {
     /// or purged are in no file. `false` when readers or a stopped process did not let it end: what was noted is tried
     /// again.
     pub async fn scrub(&self, id: &InstanceId) -> Result<bool, OpError> {
+        // What is noted later is another purge, which this may come too early for.
+        let noted = self.store.noted_scrub(id).unwrap_or_default();
         if !id.is_catalog() && !self.is_listed(id)? {
-            self.store.note_scrub(id, true)?;
+            self.store.note_scrubbed(id, &noted)?;
             return Ok(true);
         }
         if !self.erase_rest(id).await? {
@@ -60,7 +62,7 @@ impl Kernel {
             match tokio::time::timeout(VISIT, working).await {
                 Ok(done) => {
                     if done.map_err(|_| stopped())?? {
-                        self.store.note_scrub(id, true)?;
+                        self.store.note_scrubbed(id, &noted)?;
                         return Ok(true);
                     }
                 }

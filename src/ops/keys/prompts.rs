@@ -25,6 +25,8 @@ use crate::ops::{
 
 /// What marks a key as a prompt.
 const TAGS: [&str; 2] = ["Prompt", "Workflow"];
+/// Pages of tagged keys that are looked through for those that a caller may read.
+const PAGES: usize = 20;
 /// Longest name of a prompt, in bytes, before it is replaced by a shorter one.
 const NAME_BYTES: usize = 64;
 
@@ -65,9 +67,21 @@ fn is_argument(name: &str) -> bool {
 pub fn list(tx: &mut Tx<'_>, cx: &Cx, taken: &[&str]) -> Result<Vec<Offered>, OpError> {
     let mut keys: BTreeMap<String, Held<Key>> = BTreeMap::new();
     for tag in TAGS {
-        for held in tx.scan_index::<Key>(kind::TAG, tag.as_bytes(), &IdRange::all(), limits::PROMPTS)? {
-            if is_offered(&held.content) && may_read(cx.mode, &held.content) {
+        let mut after: Option<String> = None;
+        let mut found = 0;
+        // Those that the caller may not read take no places from those that he may.
+        for _ in 0..PAGES {
+            let range = IdRange::page("", after.as_deref());
+            let page = tx.scan_index::<Key>(kind::TAG, tag.as_bytes(), &range, limits::PROMPTS)?;
+            let is_last = page.len() < limits::PROMPTS;
+            after = page.last().map(|held| held.record.id.clone());
+            let page = page.into_iter().filter(|held| is_offered(&held.content) && may_read(cx.mode, &held.content));
+            for held in page.take(limits::PROMPTS - found) {
+                found += 1;
                 keys.insert(held.record.id.clone(), held);
+            }
+            if is_last || found == limits::PROMPTS {
+                break;
             }
         }
     }

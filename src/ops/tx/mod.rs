@@ -51,9 +51,14 @@ pub struct Tx<'v> {
     done: Done,
     saved: &'v [SavedBlob],
     unsaved: Vec<Content>,
+    /// Bytes of the large values that were kept, those of refused parts too.
+    large_bytes: u64,
     /// What an attempt replaced in `known`, so that it can be taken back.
     replaced: Option<Vec<(Place, Option<Known>)>>,
 }
+
+/// What a value is called that is in no file yet, before its number among those of the turn. No hash looks so.
+const UNSAVED: &str = "unsaved ";
 
 /// Kind and id.
 type Place = (&'static str, String);
@@ -79,6 +84,7 @@ impl<'v> Tx<'v> {
             done: Done::default(),
             saved,
             unsaved: Vec::new(),
+            large_bytes: 0,
             replaced: None,
         }
     }
@@ -314,9 +320,21 @@ impl<'v> Tx<'v> {
         self.view
     }
 
-    /// A large value's bytes in a range.
+    /// A large value's bytes in a range, also of one that an earlier part of this turn has written.
     pub fn blob(&self, blob: &BlobRef, range: std::ops::Range<u64>) -> Result<Vec<u8>, OpError> {
-        self.view.blob(blob, range)
+        let unsaved = blob.sha256.strip_prefix(UNSAVED).and_then(|number| number.parse::<usize>().ok());
+        match unsaved.and_then(|number| self.unsaved.get(number)) {
+            Some(content) => {
+                let place = |at: u64| usize::try_from(at.min(blob.bytes)).unwrap_or(usize::MAX);
+                Ok(content.as_bytes().get(place(range.start)..place(range.end)).unwrap_or_default().to_vec())
+            }
+            None => self.view.blob(blob, range),
+        }
+    }
+
+    /// How many bytes of large values the turn has come to hold.
+    pub fn large_bytes(&self) -> u64 {
+        self.large_bytes
     }
 
     /// How a value is to be stored: small ones inline, large ones in their file. A large value that is not
@@ -325,12 +343,14 @@ impl<'v> Tx<'v> {
         if !content.is_large() {
             return Stored::Inline(crate::model::key::encode(&content));
         }
+        self.large_bytes += content.as_bytes().len() as u64;
         if let Some(saved) = self.saved.iter().find(|saved| *saved.content == content) {
             return Stored::Blob(saved.blob.clone());
         }
         let (bytes, length) = (content.as_bytes().len() as u64, content.length());
+        let sha256 = format!("{UNSAVED}{}", self.unsaved.len());
         self.unsaved.push(content);
-        Stored::Blob(BlobRef { sha256: String::new(), bytes, length })
+        Stored::Blob(BlobRef { sha256, bytes, length })
     }
 }
 

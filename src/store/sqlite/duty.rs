@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -41,17 +41,35 @@ impl SqliteDuty {
     }
 }
 
-/// Notes that an instance is to be scrubbed, or that it was.
-pub(super) fn note_scrub(root: &Path, id: &InstanceId, is_done: bool) -> Result<(), OpError> {
+/// Notes that an instance is to be scrubbed.
+pub(super) fn note_scrub(root: &Path, id: &InstanceId) -> Result<(), OpError> {
     let folder = root.join(SCRUB);
-    let path = folder.join(id.as_str());
-    let noted = if is_done {
-        fs::remove_file(&path)
-            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
-    } else {
-        files::make_folder(&folder).and_then(|()| files::shared_file(&path)).and_then(|_| files::sync_folder(&folder))
+    let note = || {
+        files::make_folder(&folder)?;
+        let mut file = files::shared_file(&folder.join(id.as_str()))?;
+        // Another purge than the one that was noted here before: whoever scrubs for that one has not done this.
+        file.write_all(uuid::Uuid::new_v4().hyphenated().to_string().as_bytes())?;
+        file.sync_all()?;
+        files::sync_folder(&folder)
     };
-    noted.map_err(|error| files::unavailable(&error, "note in", &folder))
+    note().map_err(|error| files::unavailable(&error, "note in", &folder))
+}
+
+/// What is noted of an instance that is to be scrubbed.
+pub(super) fn noted_scrub(root: &Path, id: &InstanceId) -> Option<Vec<u8>> {
+    fs::read(root.join(SCRUB).join(id.as_str())).ok()
+}
+
+/// Notes that an instance was scrubbed for what had been noted, unless something else was noted since.
+pub(super) fn note_scrubbed(root: &Path, id: &InstanceId, noted: &[u8]) -> Result<(), OpError> {
+    let folder = root.join(SCRUB);
+    if noted_scrub(root, id).is_none_or(|now| now != noted) {
+        return Ok(());
+    }
+    match fs::remove_file(folder.join(id.as_str())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files::unavailable(&error, "note in", &folder)),
+        _ => Ok(()),
+    }
 }
 
 impl Duty for SqliteDuty {

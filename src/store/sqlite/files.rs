@@ -147,7 +147,9 @@ pub(super) fn build_beside(
     // A leading dot and a random name: no start of another process takes it for an instance.
     let beside = parent.join(format!(".new-{}", uuid::Uuid::new_v4()));
     let begun = begin(&beside).map_err(failed);
-    let built = begun.and_then(|()| fill(&beside)).and_then(|()| put_in_place(&beside, folder, root).map_err(failed));
+    // While it is locked no sweep takes it for what a crash has left, however long the filling takes.
+    let built = begun.and_then(|lock| fill(&beside).map(|()| drop(lock)));
+    let built = built.and_then(|()| put_in_place(&beside, folder, root).map_err(failed));
     if !matches!(built, Ok(true))
         && let Err(error) = fs::remove_dir_all(&beside)
         && error.kind() != io::ErrorKind::NotFound
@@ -157,11 +159,13 @@ pub(super) fn build_beside(
     built
 }
 
-/// What every instance has beside its database.
-fn begin(beside: &Path) -> io::Result<()> {
+/// What every instance has beside its database. Answers its lock, held.
+fn begin(beside: &Path) -> io::Result<File> {
     private_folder(beside)?;
     private_folder(&beside.join(BLOBS))?;
-    new_file(&beside.join(LOCK)).map(drop)
+    let lock = new_file(&beside.join(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn put_in_place(beside: &Path, folder: &Path, root: &Path) -> io::Result<bool> {

@@ -228,8 +228,16 @@ impl Store for SqliteStore {
         search::forget(&self.folder(id))
     }
 
-    fn note_scrub(&self, id: &InstanceId, is_done: bool) -> Result<(), OpError> {
-        duty::note_scrub(&self.root, id, is_done)
+    fn note_scrub(&self, id: &InstanceId) -> Result<(), OpError> {
+        duty::note_scrub(&self.root, id)
+    }
+
+    fn noted_scrub(&self, id: &InstanceId) -> Option<Vec<u8>> {
+        duty::noted_scrub(&self.root, id)
+    }
+
+    fn note_scrubbed(&self, id: &InstanceId, noted: &[u8]) -> Result<(), OpError> {
+        duty::note_scrubbed(&self.root, id, noted)
     }
 
     fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError> {

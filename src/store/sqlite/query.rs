@@ -2,7 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rusqlite::{
-    Connection,
+    Batch, Connection,
+    fallible_iterator::FallibleIterator as _,
     hooks::{AuthAction, AuthContext, Authorization},
     types::ValueRef,
 };
@@ -64,7 +65,12 @@ fn ask(connection: &Connection, sql: &str, rows: &mut Rows<'_>) -> Result<(), Op
         },
         _ => OpError::invalid("sql", error.to_string(), ""),
     };
-    let mut statement = connection.prepare(sql).map_err(told)?;
+    let mut statements = Batch::new(connection, sql);
+    let one = || OpError::invalid("sql", "it is one statement", sql);
+    let mut statement = statements.next().map_err(told)?.ok_or_else(one)?;
+    if statements.next().map_err(told)?.is_some() {
+        return Err(one());
+    }
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).map_err(told)?;
     while let Some(row) = found.next().map_err(told)? {

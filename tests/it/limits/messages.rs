@@ -194,3 +194,21 @@ fn the_results_of_a_batch_are_4_mebibytes() {
         assert_eq!(client.value("k"), "15");
     }
 }
+
+#[test]
+fn the_large_values_of_a_batch_are_64_mebibytes() {
+    let env = Env::new();
+    let mut client = env.mcp();
+    client.write("k", &"x".repeat(16 * 1024 * 1024 - 8));
+    let append = |times: usize, mode: &str| {
+        let operations = vec![json!({"name": "append_key", "args": {"key": "k", "text": "y"}}); times];
+        json!({"name": "batch", "args": {"operations": operations, "mode": mode}})
+    };
+    for mode in ["all", "each"] {
+        let error = client.call("op_call", append(5, mode)).error("too_large");
+        assert_eq!(error["limit_bytes"], 64 * 1024 * 1024);
+        assert!(text(&error["message"]).contains("Nothing was done"), "{error}");
+    }
+    client.call("op_call", append(4, "all")).ok();
+    assert_eq!(client.call("read_key", json!({"key": "k", "offset": 16 * 1024 * 1024 - 8})).ok()["value"], "yyyy");
+}
