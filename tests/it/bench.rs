@@ -57,3 +57,19 @@ fn push_is_measured_as_latency_burst_and_idle_cost() {
     assert_eq!(bursts.len(), 2);
     assert_eq!(rows(&found, "push_idle", &["cpu_ms", "percent_of_a_core"]).len(), 3);
 }
+
+#[test]
+fn a_question_is_measured_beside_a_bare_table_and_beside_writers() {
+    let found = quick("search");
+    assert_eq!(rows(&found, "search", &[]).len(), 4);
+    for ratio in ["over_bare", "writes_kept", "current_s"] {
+        assert!(found["search"]["ratios"][ratio].is_number(), "{ratio} in {found}");
+    }
+}
+
+#[test]
+fn each_format_is_exported_and_imported_with_its_time_and_memory() {
+    let found = quick("port");
+    assert_eq!(rows(&found, "port", &["seconds"]).len(), 9);
+    assert!(found["port"]["ratios"]["import_over_bare"].is_number(), "{found}");
+}

@@ -12,10 +12,13 @@ mod figures;
 mod flight;
 mod instances;
 mod lists;
+mod port;
 mod push;
 mod report;
 mod scale;
 mod scratch;
+mod search;
+mod texts;
 mod usage;
 mod workload;
 mod write;
@@ -81,6 +84,10 @@ enum Which {
     Instances,
     /// Time and size of tools/list with 10 and 500 keys
     Lists,
+    /// A question to 100,000 keys beside a bare FTS5 table, and what the index costs writers
+    Search,
+    /// Import and export of 100,000 keys beside bare SQLite: time and memory
+    Port,
     /// From a write's reply to the notification of a subscribed client, and what listening costs
     Push,
     /// The echo tool that `calls` measures beside
@@ -119,6 +126,8 @@ impl Which {
             Self::Scale { keys } => scale::run(plan, *keys).map(one),
             Self::Instances => instances::run(plan).map(one),
             Self::Lists => lists::run(plan).map(one),
+            Self::Search => search::run(plan).map(one),
+            Self::Port => port::run(plan).map(one),
             Self::Push => push::run(plan),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
         }
@@ -132,6 +141,8 @@ impl Which {
             Self::Scale { .. } => "scale",
             Self::Instances => "instances",
             Self::Lists => "lists",
+            Self::Search => "search",
+            Self::Port => "port",
             Self::Push => "push",
             Self::EchoServer { .. } => "echo-server",
         }
@@ -148,6 +159,8 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         Which::Scale { keys: SCALE_KEYS },
         Which::Instances,
         Which::Lists,
+        Which::Search,
+        Which::Port,
         Which::Push,
     ];
     let chosen = args.which.as_ref().map_or(&all[..], std::slice::from_ref);

@@ -62,7 +62,12 @@ impl CpuTime {
 
 /// Proportional set size of `pid` in MiB: shared pages are split among those who share them.
 pub(super) fn pss_mib(pid: u32) -> Option<f64> {
-    pss_kib(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?).map(|kib| kib / 1024.0)
+    kib("Pss:", &fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?).map(|kib| kib / 1024.0)
+}
+
+/// The most memory that `pid` has had so far, in MiB; nothing once it has ended.
+pub(super) fn peak_mib(pid: u32) -> Option<f64> {
+    kib("VmHWM:", &fs::read_to_string(format!("/proc/{pid}/status")).ok()?).map(|kib| kib / 1024.0)
 }
 
 /// First field of a `schedstat` line: nanoseconds on the processor.
@@ -70,8 +75,9 @@ fn on_cpu(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
 }
 
-fn pss_kib(rollup: &str) -> Option<f64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+/// The number of a line such as `Pss:   1234 kB`.
+fn kib(name: &str, lines: &str) -> Option<f64> {
+    let line = lines.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -84,8 +90,8 @@ mod tests {
         assert_eq!(on_cpu("1843211 5301 12\n"), Some(1_843_211));
         assert_eq!(on_cpu(""), None);
         let rollup = "5600-7ffd [rollup]\nRss:  5000 kB\nPss:      1234 kB\nPss_Dirty: 9 kB\n";
-        assert_eq!(pss_kib(rollup), Some(1234.0));
-        assert_eq!(pss_kib("Rss: 1 kB\n"), None);
+        assert_eq!(kib("Pss:", rollup), Some(1234.0));
+        assert_eq!(kib("Pss:", "Rss: 1 kB\n"), None);
     }
 
     #[test]

@@ -68,17 +68,22 @@ pub(super) fn uri(number: u64) -> String {
 
 /// A fresh data folder under `parent` with so many keys, written by a server that has ended since.
 pub(super) fn filled(parent: &Path, keys: u64) -> anyhow::Result<Scratch> {
+    filled_with(parent, keys, value)
+}
+
+/// The same with other values.
+pub(super) fn filled_with(parent: &Path, keys: u64, value: fn(u64) -> String) -> anyhow::Result<Scratch> {
     let scratch = Scratch::new(parent)?;
     let mut server = Server::mindcache(&scratch, &[])?;
     server.initialize()?;
-    fill(&mut server, keys).with_context(|| format!("cannot store {keys} keys"))?;
+    fill(&mut server, keys, value).with_context(|| format!("cannot store {keys} keys"))?;
     server.close()?;
     Ok(scratch)
 }
 
-/// Writes `keys` keys, many in flight. Requests go out on a thread of their own: with that many,
+/// Writes `keys` keys with the values of their numbers, many in flight. Requests go out on a thread of their own: with that many,
 /// both pipes can be full at once, and someone must be reading then.
-fn fill(server: &mut Server, keys: u64) -> anyhow::Result<()> {
+pub(super) fn fill(server: &mut Server, keys: u64, value: fn(u64) -> String) -> anyhow::Result<()> {
     let (grant, granted) = sync_channel::<()>(IN_FLIGHT);
     for _ in 0..IN_FLIGHT {
         grant.send(()).context("the writing thread has no channel")?;
@@ -86,7 +91,7 @@ fn fill(server: &mut Server, keys: u64) -> anyhow::Result<()> {
     let granted_at_once = u64::try_from(IN_FLIGHT)?;
     let (requests, replies) = server.ends()?;
     thread::scope(|scope| {
-        let writer = scope.spawn(move || send_all(requests, keys, &granted));
+        let writer = scope.spawn(move || send_all(requests, keys, value, &granted));
         let mut answered = Ok(());
         for number in 0..keys {
             answered = replies.next().map(drop);
@@ -105,7 +110,12 @@ fn fill(server: &mut Server, keys: u64) -> anyhow::Result<()> {
     })
 }
 
-fn send_all(requests: &mut Requests, keys: u64, granted: &Receiver<()>) -> anyhow::Result<()> {
+fn send_all(
+    requests: &mut Requests,
+    keys: u64,
+    value: fn(u64) -> String,
+    granted: &Receiver<()>,
+) -> anyhow::Result<()> {
     for number in 0..keys {
         match granted.try_recv() {
             Ok(()) => {}
