@@ -23,7 +23,7 @@ use crate::{
         view::{Position, ReadView},
     },
     ops::{
-        operation::{Reply, Step, Wait},
+        operation::{Cx, Reply, Step, Wait},
         tx::{SavedBlob, Tx},
     },
     store::{Instance, Turn, Turns},
@@ -328,7 +328,7 @@ impl Group<'_> {
         // Upkeep may have taken away what nothing named yet; from here to the commit it waits at the gate.
         command.saved.retain(|saved| self.handle.store.has_blob(&self.handle.id, &saved.blob));
         let Order { call, caller, operation, fresh_id, .. } = command.order;
-        let cx = self.handle.context(&caller, position, Wait::default(), fresh_id);
+        let cx = Cx { operation, ..self.handle.context(&caller, position, Wait::default(), fresh_id) };
         loop {
             let mut tx = Tx::new(view, position.head, &cx, &command.saved);
             // A fault of one operation is refused to its caller; the others of the group know nothing of it.

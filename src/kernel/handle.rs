@@ -153,6 +153,7 @@ impl Handle {
             existing_only: caller.existing_only,
             principal: caller.principal.clone(),
             actor: caller.actor.clone(),
+            operation: "",
             wait,
             zone: self.clock.zone(),
             fresh_id,

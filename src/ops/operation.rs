@@ -93,6 +93,8 @@ pub struct Cx {
     pub principal: Principal,
     /// The author for the log.
     pub actor: Actor,
+    /// The operation for the log; nothing for who only reads.
+    pub operation: &'static str,
     /// For an operation that waits: since when, and whether its time is up.
     pub wait: Wait,
     /// The zone of `$date` and `$time` in templates.

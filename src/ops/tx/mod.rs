@@ -1,6 +1,7 @@
 //! A turn's transaction: the read view with an overlay. The finished overlay *is* the effects, so nothing is
 //! ever half done: a refused operation drops it, a finished one hands it to the store as it stands.
 
+mod log;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use crate::model::{
     error::{OpError, Reason},
     index,
     kind::{self, Kind},
-    record::{Blank, Change, ChangeKind, Done, Effect, IndexEntry, Record},
+    record::{ChangeKind, Done, Effect, IndexEntry, Record},
     value::{BlobRef, Content, Stored},
     view::{Access, Found, ReadView},
 };
@@ -49,6 +50,8 @@ pub struct Tx<'v> {
     cx: &'v Cx,
     known: BTreeMap<Place, Known>,
     done: Done,
+    /// Where among the blanks of the turn that of a stored row is.
+    blanked: BTreeMap<u64, usize>,
     saved: &'v [SavedBlob],
     unsaved: Vec<Content>,
     /// Bytes of the large values that were kept, those of refused parts too.
@@ -82,6 +85,7 @@ impl<'v> Tx<'v> {
             cx,
             known: BTreeMap::new(),
             done: Done::default(),
+            blanked: BTreeMap::new(),
             saved,
             unsaved: Vec::new(),
             large_bytes: 0,
@@ -103,7 +107,9 @@ impl<'v> Tx<'v> {
         let replaced = std::mem::replace(&mut self.replaced, outer).unwrap_or_default();
         if result.is_err() {
             self.done.effects.truncate(effects);
-            self.done.blanks.truncate(blanks);
+            for blank in self.done.blanks.drain(blanks..) {
+                self.blanked.remove(&blank.seq);
+            }
             self.done.access = access;
             self.unsaved.truncate(unsaved);
             for (place, known) in replaced.into_iter().rev() {
@@ -122,6 +128,7 @@ impl<'v> Tx<'v> {
     pub fn discard(&mut self) -> Done {
         self.unsaved.clear();
         self.known.clear();
+        self.blanked.clear();
         std::mem::take(&mut self.done)
     }
 
@@ -129,14 +136,6 @@ impl<'v> Tx<'v> {
         let before = self.known.insert(place.clone(), known);
         if let Some(replaced) = &mut self.replaced {
             replaced.push((place, before));
-        }
-    }
-
-    /// Takes the value out of a row of the log.
-    pub fn blank(&mut self, blank: Blank) {
-        match self.own(blank.seq).and_then(|position| self.done.effects.get_mut(position)) {
-            Some(effect) => effect.logged = Some(blank.body),
-            None => self.done.blanks.push(blank),
         }
     }
 
@@ -250,14 +249,18 @@ impl<'v> Tx<'v> {
         if let Some(record) = before {
             return Ok(Some(record.version));
         }
-        // What the turn has not changed is not looked for among what it has: that would be quadratic in its size.
-        let is_changed = self.known.get(&(K::KIND, id.to_owned())).is_some_and(|known| known.staged.is_some());
-        let is_it = |effect: &Effect| effect.kind == K::KIND && effect.id == id;
-        let own = if is_changed { self.done.effects.iter().rposition(is_it) } else { None };
-        match own {
+        match self.own_change::<K>(id) {
             Some(position) => Ok(Some(self.head + position as u64 + 1)),
             None => self.view.last_change(K::KIND, id),
         }
+    }
+
+    /// Where among this turn's changes the last one of a record is.
+    fn own_change<K: Kind>(&self, id: &str) -> Option<usize> {
+        // What the turn has not changed is not looked for among what it has: that would be quadratic in its size.
+        let is_changed = self.known.get(&(K::KIND, id.to_owned())).is_some_and(|known| known.staged.is_some());
+        let is_it = |effect: &Effect| effect.kind == K::KIND && effect.id == id;
+        if is_changed { self.done.effects.iter().rposition(is_it) } else { None }
     }
 
     /// How many records of a kind are stored.
@@ -268,51 +271,6 @@ impl<'v> Tx<'v> {
     /// Records of any kind whose time is up, at most `limit`.
     pub fn due(&self, limit: usize) -> Result<Vec<Found>, OpError> {
         self.view.index_range(kind::DUE, &index::number(i64::MIN), &index::number(self.cx.now_ms), limit)
-    }
-
-    /// The seq of the last stored change of a record, also of one that is gone.
-    pub fn last_change<K: Kind>(&self, id: &str) -> Result<Option<u64>, OpError> {
-        self.view.last_change(K::KIND, id)
-    }
-
-    /// One row of the log, this turn's own included.
-    pub fn change(&self, seq: u64) -> Result<Option<Change>, OpError> {
-        match self.own(seq) {
-            Some(position) => Ok(self.done.effects.get(position).map(|effect| self.row(seq, effect))),
-            None => self.view.change(seq),
-        }
-    }
-
-    /// Where among this turn's changes the one of a seq is.
-    fn own(&self, seq: u64) -> Option<usize> {
-        usize::try_from(seq.checked_sub(self.head + 1)?).ok()
-    }
-
-    /// A change of this turn as the log will show it; the kernel adds the operation.
-    fn row(&self, seq: u64, effect: &Effect) -> Change {
-        Change {
-            seq,
-            at: self.cx.now_ms,
-            transaction: self.head + 1,
-            previous: effect.previous,
-            kind: effect.kind.to_owned(),
-            id: effect.id.clone(),
-            change: effect.change,
-            operation: String::new(),
-            actor: self.cx.actor.clone(),
-            expires_at: effect.expires_at,
-            body: effect.logged.as_ref().or(effect.body.as_ref()).cloned(),
-        }
-    }
-
-    /// The seq of the oldest row that the log still holds whole.
-    pub fn log_start(&self) -> Result<u64, OpError> {
-        Ok(self.view.position()?.log_start)
-    }
-
-    /// Rows of the log after `since`.
-    pub fn changes(&self, since: u64, limit: usize) -> Result<Vec<Change>, OpError> {
-        self.view.changes(since, limit)
     }
 
     /// What is stored, without what this turn has done.
