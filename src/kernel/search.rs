@@ -107,8 +107,9 @@ fn look(
     loop {
         is_all |= hits.len() < FEW;
         let found = handle.read(caller, Wait::default(), |tx, cx| {
-            let matches = search.shown(tx, cx, &terms, &hits)?;
+            // Asked before the keys: that one has expired is not in the log yet.
             let head_seq = tx.seq();
+            let matches = search.shown(tx, cx, &terms, &hits)?;
             Ok(Matches { matches, as_of_seq: stand.seq.min(head_seq), head_seq })
         })?;
         if is_all || found.matches.len() == wanted {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{
     error::OpError,
-    limits,
+    kind, limits,
     permission::{self, Action},
     record::ChangeKind,
 };
@@ -153,7 +153,8 @@ impl Operation for Batch {
             }
         }
         let changes = self.dry_run.then(|| {
-            let effects = tx.discard().effects.into_iter();
+            // No log shows bookkeeping either.
+            let effects = tx.discard().effects.into_iter().filter(|effect| !kind::is_internal(effect.kind));
             effects.map(|effect| WouldBe { kind: effect.kind, id: effect.id, change: effect.change }).collect()
         });
         Ok(Step::Done(Results { results, dry_run: self.dry_run, changes }))

@@ -5,7 +5,7 @@
 //! transaction as what the call did, so that there is never the one without the other. Only what was done is kept: a
 //! refusal may be tried again. Stored values in the answer are not kept with it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{error::OpError, limits, reply::KeptReply};
@@ -68,21 +68,32 @@ fn kept(arguments: &str, reply: &Reply) -> KeptReply {
     let mut result = reply.result.clone();
     without_values(&mut result);
     if result.to_string().len() > limits::REPLY_BYTES {
-        result = Value::Object(serde_json::Map::new());
+        result = Value::Object(Map::new());
     }
     KeptReply { arguments: arguments.to_owned(), outcome: reply.outcome.clone(), result }
 }
 
-/// Takes out of an answer where stored values stand.
+/// Takes out of an answer where stored values stand, and what a refused part of a batch was sent.
 fn without_values(result: &mut Value) {
     match result {
         Value::Array(items) => items.iter_mut().for_each(without_values),
         Value::Object(members) => {
+            if let Some(error) = without_quote(members) {
+                *members = error;
+                return;
+            }
             members.retain(|name, _| !VALUES.contains(&name.as_str()));
             members.values_mut().for_each(without_values);
         }
         _ => {}
     }
+}
+
+/// The same refusal without a quotation of the argument, if it is one that quotes: no purge of a key would find it.
+fn without_quote(error: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let text = |name| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    let quoting = OpError::InvalidArgument { path: text("path")?, rule: text("rule")?, got: text("got")? };
+    (text("code")? == quoting.code()).then(|| quoting.without_quote().to_json())
 }
 
 /// SHA-256 of the arguments with their members in order, so that two spellings of one call are one.
