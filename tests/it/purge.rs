@@ -171,3 +171,39 @@ fn bug_a_purge_of_a_long_history_did_not_end_in_a_snapshot() {
     drop(client.close_stdin_and_wait());
     assert!(!is_found(&env.data()), "a purged value is still in a file");
 }
+
+/// Keys with small and large values that were replaced, in an instance, its snapshot, a clone of it and a clone of that,
+/// where they were searched for and shown in an answer that is kept.
+fn spread(client: &mut Client) {
+    let large = |text: &str| format!("{text} {}", "large ".repeat(20_000));
+    client.write("k", SECRET);
+    client.write("l", &large(SECRET));
+    let append = json!({"name": "append_key", "args": {"key": "k", "text": "!"}});
+    let refused = json!({"name": "write_key", "args": {"key": "k", "value": SECRET, "type": "json"}});
+    let args = json!({"operations": [append, {"name": "list_keys"}, refused], "mode": "each"});
+    client.call("op_call", json!({"name": "batch", "args": args, "idempotency_key": "b1"})).ok();
+    op(client, "instance_snapshot", json!({"instance": "default"}));
+    op(client, "instance_clone", json!({"instance": "default", "name": "copy"}));
+    op(client, "instance_clone", json!({"instance": "copy", "name": "part", "prefix": "k"}));
+    assert_eq!(client.call("search_keys", json!({"query": SECRET})).ok()["matches"].as_array().unwrap().len(), 2);
+    client.write("k", "now");
+    client.write("l", &large("now"));
+}
+
+#[test]
+fn a_value_that_is_purged_everywhere_is_in_no_file_of_any_copy() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    spread(&mut client);
+    for key in ["k", "l"] {
+        for copy in ["copy", "part"] {
+            let mut client = env.mcp_with(&["--mode", "edit", "--instance", copy]);
+            client.call("search_keys", json!({"query": SECRET})).ok();
+            client.write(key, "now");
+        }
+        op(&mut client, "purge_key", json!({"key": key, "everywhere": true}));
+    }
+    // The process still has all of it open.
+    assert!(!is_found(&env.data()), "a purged value is still in a file");
+    assert_eq!(client.value("k"), "now");
+}

@@ -187,3 +187,33 @@ fn a_scrub_that_was_noted_is_done() {
     }
     assert_eq!((client.value("k"), client.value("large")), ("2".into(), "2".into()));
 }
+
+#[test]
+fn nothing_is_left_of_what_a_key_without_history_was() {
+    let env = Env::new();
+    let mut client = env.mcp_with(&["--mode", "edit"]);
+    let large = |text: &str| format!("{text} {}", "large ".repeat(20_000));
+    for key in ["small", "large"] {
+        client.write(key, "first");
+        client.call("set_key_attributes", json!({"key": key, "history": "none"})).ok();
+    }
+    client.write("small", "canary5f1d0c");
+    client.write("large", &large("canary5f1d0c"));
+    let parts = [json!({"name": "list_keys"}), json!({"name": "append_key", "args": {"key": "small", "text": "!"}})];
+    let args = json!({"operations": parts, "mode": "all"});
+    client.call("op_call", json!({"name": "batch", "args": args, "idempotency_key": "b1"})).ok();
+    let found = client.call("search_keys", json!({"query": "canary5f1d0c*"})).ok();
+    assert_eq!(found["matches"].as_array().unwrap().len(), 2);
+    client.write("small", "now");
+    client.write("large", &large("now"));
+    for blob in walk(&instance(&env).join("blobs")) {
+        make_old(&blob);
+    }
+    let holds = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| bytes.windows(12).any(|at| at == b"canary5f1d0c"));
+    assert!(walk(&env.data()).iter().any(holds));
+    // The other process goes on and has all of it open.
+    let upkeep = eager(&env, &[]);
+    eventually("no file holds it", || !walk(&env.data()).iter().any(holds));
+    assert_eq!((client.value("small"), client.value("large")), ("now".into(), large("now")));
+    drop(upkeep);
+}

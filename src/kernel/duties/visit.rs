@@ -7,9 +7,11 @@ use crate::{
 
 /// Slices of trimming in one visit; writers come in between them, the other instances after them.
 const SLICES: usize = 20;
-/// How old a large value must be that nothing names: a younger one may be on its way into a record.
-const UNNAMED_MS: i64 = 24 * 3600 * 1000;
-/// How long nothing must have been written until the WAL is emptied.
+/// How old a large value must be that nothing names: a younger one may be on its way into a record. No more than that,
+/// as a value of a key without history is gone only with its file.
+const UNNAMED_MS: i64 = 3600 * 1000;
+/// How long nothing must have been written until the WAL is emptied. At a thorough visit it is all the same: what keys
+/// without history were stays in a part of it that is not written to again.
 const IDLE_MS: i64 = 120_000;
 
 /// Does what there is to do; answers whether that was all.
@@ -38,7 +40,7 @@ pub(super) fn visit(
     }
     let is_settled = match upkeep.wal_written_ms() {
         None => true,
-        Some(at) if at > now_ms - IDLE_MS => false,
+        Some(at) if at > now_ms - IDLE_MS && !is_thorough => false,
         Some(_) => upkeep.empty_wal()?,
     };
     Ok(!has_more && is_settled)
