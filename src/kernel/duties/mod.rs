@@ -45,7 +45,7 @@ async fn pause(length: Duration) {
 }
 
 /// What the holder of the duties knows.
-struct Duties {
+pub(super) struct Duties {
     duty: Arc<dyn Duty>,
     watch: Box<dyn Watch>,
     /// All instances, as the catalog had them at this seq.
@@ -143,7 +143,7 @@ impl Kernel {
     }
 
     /// One round of the duties, if they are this process's.
-    async fn round(&self, held: &mut Option<Duties>) -> Result<(), OpError> {
+    pub(super) async fn round(&self, held: &mut Option<Duties>) -> Result<(), OpError> {
         if held.is_none() {
             let Some(duty) = self.store.duty()? else { return Ok(()) };
             *held = Some(Duties::new(duty.into(), self.store.watch()?));

@@ -111,7 +111,7 @@ fn log_is_right(database: &rusqlite::Connection) {
     assert_eq!((head, clock_ms >= clock), (expected, true));
 }
 
-fn counts_are_right(database: &rusqlite::Connection) {
+pub(super) fn counts_are_right(database: &rusqlite::Connection) {
     let mut counted: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for ((kind, _), (_, _, body)) in records(database) {
         let (records, bytes) = counted.entry(kind).or_default();
@@ -121,6 +121,32 @@ fn counts_are_right(database: &rusqlite::Connection) {
     let mut statement = database.prepare("SELECT kind, records, bytes FROM tally WHERE records != 0").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))));
     assert_eq!(rows.unwrap().map(Result::unwrap).collect::<BTreeMap<_, _>>(), counted);
+}
+
+/// A step as a part of a batch.
+fn part(act: &Act) -> Option<Value> {
+    match act {
+        Act::Call(name, args) => Some(json!({"name": name, "args": args})),
+        Act::Pass(_) => None,
+    }
+}
+
+/// The rows of a table, each as one text.
+fn texts(database: &rusqlite::Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn entries(database: &rusqlite::Connection) -> Vec<String> {
+    texts(database, "SELECT name || ' ' || hex(key) || ' ' || kind || ' ' || id FROM entry ORDER BY 1")
+}
+
+fn log(database: &rusqlite::Connection) -> Vec<String> {
+    texts(
+        database,
+        "SELECT json_array(seq, at, txn, previous, expires_at, kind, id, change, operation, actor, body) FROM log",
+    )
 }
 
 pub(super) fn runtime() -> tokio::runtime::Runtime {
@@ -181,6 +207,81 @@ proptest! {
             for key in steady.iter().filter(|key| key.starts_with(prefix)) {
                 assert!(seen.contains(key), "{key} was there throughout");
             }
+        });
+    }
+
+    #[test]
+    fn a_part_of_a_batch_that_is_refused_leaves_nothing(
+        before in prop::collection::vec(act(), 0..10),
+        parts in prop::collection::vec(act(), 1..12),
+    ) {
+        runtime().block_on(async {
+            let (tried, done) = (World::new().await, World::new().await);
+            // No time passes: when upkeep comes by must make no difference between the two.
+            let before: Vec<Act> = before.into_iter().filter(|act| part(act).is_some()).collect();
+            for world in [&tried, &done] {
+                play(world, &before).await;
+            }
+            let parts: Vec<Value> = parts.iter().filter_map(part).collect();
+            if parts.is_empty() {
+                return;
+            }
+            let args = json!({"operations": parts, "mode": "each"});
+            let all = tried.call(Mode::Edit, "batch", args).await.unwrap()["results"].as_array().unwrap().clone();
+            let (ok, results): (Vec<_>, Vec<_>) =
+                parts.into_iter().zip(all).filter(|(_, result)| result["ok"] == true).unzip();
+            if !ok.is_empty() {
+                let args = json!({"operations": ok, "mode": "all"});
+                assert_eq!(done.call(Mode::Edit, "batch", args).await.unwrap()["results"], json!(results));
+            }
+            assert_eq!(records(&tried.database()), records(&done.database()));
+            assert_eq!(entries(&tried.database()), entries(&done.database()));
+            assert_eq!(log(&tried.database()), log(&done.database()));
+        });
+    }
+
+    #[test]
+    fn pages_and_the_log_since_the_first_are_a_copy(
+        before in prop::collection::vec(act(), 1..20),
+        meanwhile in prop::collection::vec(act(), 0..12),
+        limit in 1..4_u64,
+        mode in prop::sample::select(vec![Mode::Read, Mode::Edit]),
+    ) {
+        runtime().block_on(async {
+            let world = World::new().await;
+            play(&world, &before).await;
+            let mut meanwhile = meanwhile.chunks(2);
+            let (mut copy, mut args, mut since) = (BTreeMap::new(), json!({"limit": limit}), None);
+            loop {
+                let page = world.call(mode, "list_keys", args.clone()).await.unwrap();
+                since = since.or(page["as_of_seq"].as_u64());
+                let keys = page["keys"].as_array().unwrap().iter();
+                copy.extend(keys.map(|key| (key["key"].as_str().unwrap().to_owned(), key.clone())));
+                play(&world, meanwhile.next().unwrap_or_default()).await;
+                if page["next_cursor"].is_null() {
+                    break;
+                }
+                args["cursor"] = page["next_cursor"].clone();
+            }
+            // Whoever keeps a copy sees for himself what has expired; here the log says it.
+            world.upkeep().await;
+            let mut since = since.unwrap();
+            loop {
+                let rows = world.call(mode, "log_read", json!({"since": since, "limit": limit})).await.unwrap();
+                for row in rows["changes"].as_array().unwrap() {
+                    let name = row["id"].as_str().unwrap();
+                    match world.call(mode, "read_key", json!({"key": name})).await {
+                        Ok(key) => copy.insert(name.to_owned(), key),
+                        Err(_) => copy.remove(name),
+                    };
+                }
+                if rows["as_of_seq"] == since {
+                    break;
+                }
+                since = rows["as_of_seq"].as_u64().unwrap();
+            }
+            let keys = world.call(mode, "list_keys", json!({})).await.unwrap()["keys"].clone();
+            assert_eq!(json!(copy.into_values().collect::<Vec<_>>()), keys, "the copy is on the left");
         });
     }
 }

@@ -4,6 +4,7 @@ mod faults;
 mod instances;
 mod laws;
 mod limits;
+mod model;
 mod retention;
 mod search;
 mod traces;
