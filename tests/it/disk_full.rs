@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Env,
-    audit::audit,
+    audit::{Audit, audit, instance_folder},
     chance::{Chance, rounds},
     mcp::{Client, Era},
     say, skip,
@@ -45,7 +45,8 @@ impl Drop for SmallDisk<'_> {
 /// A process whose data folder is on the small disk.
 fn start(env: &Env, data: &Path) -> Client {
     let mut command = env.command();
-    command.env("MINDCACHE_DATA_DIR", data).args(["mcp", "--mode", "edit"]);
+    command.env("MINDCACHE_DATA_DIR", data).args(["mcp", "--mode", "edit", "--search", "off"]);
+    command.env("MINDCACHE_UPKEEP_EVERY_MS", "50").env("MINDCACHE_HISTORY_ROWS", "4");
     let mut client = Client::start(command, Era::Legacy);
     client.handshake();
     client
@@ -66,6 +67,10 @@ fn script() -> Vec<(&'static str, Value)> {
         ("op_call", call("instance_create", json!({"name": "second"}))),
         ("delete_key", json!({"key": "a"})),
         ("write_key", json!({"key": "a", "value": large("y")})),
+        ("op_call", call("instance_clone", json!({"instance": "default", "name": "copy"}))),
+        ("op_call", call("instance_clone", json!({"instance": "default", "name": "part", "prefix": "a"}))),
+        ("op_call", call("instance_snapshot", json!({"instance": "default"}))),
+        ("op_call", call("purge_key", json!({"key": "large", "everywhere": true}))),
         ("clear_keys", json!({})),
         ("write_key", json!({"key": "last", "value": "one"})),
     ]
@@ -108,9 +113,12 @@ fn play(client: &mut Client) -> (Vec<(u64, &'static str)>, usize) {
 fn is_all_there(data: &Path, acknowledged: &[(u64, &str)]) {
     let (catalog, instance) = audit(data, "default");
     let instance = instance.unwrap_or_default();
-    assert_eq!((catalog.problems, &instance.problems), (vec![], &vec![]));
+    assert_eq!((&catalog.problems, &instance.problems), (&vec![], &vec![]));
+    for id in catalog.instances().values() {
+        assert_eq!(Audit::of(&instance_folder(data, id)).problems, Vec::<String>::new(), "{id}");
+    }
     let rows: BTreeMap<_, _> = instance.rows.iter().map(|row| (row.seq, row.operation.as_str())).collect();
-    for (version, tool) in acknowledged {
+    for (version, tool) in acknowledged.iter().filter(|(version, _)| *version >= instance.start) {
         assert_eq!(rows.get(version), Some(tool), "change {version}");
     }
 }

@@ -39,6 +39,8 @@ type Entry = (String, String, String, Vec<u8>);
 pub(crate) struct Audit {
     /// The log, oldest first.
     pub(crate) rows: Vec<Row>,
+    /// From here on the log is whole. Of what was before, one row of each record is left.
+    pub(crate) start: u64,
     /// Files that no record and no row of the log names: left for a sweep.
     pub(crate) orphans: Vec<String>,
     /// What does not hold.
@@ -115,9 +117,15 @@ impl Audit {
     fn check_log(&mut self, state: &Connection) -> rusqlite::Result<()> {
         let (head, start): (u64, u64) =
             state.query_row("SELECT head, log_start FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let seqs: Vec<_> = self.rows.iter().map(|row| row.seq).collect();
+        self.start = start;
+        let seqs: Vec<_> = self.rows.iter().map(|row| row.seq).filter(|seq| *seq >= start).collect();
         let is_gapless = seqs.iter().copied().eq(start..=head);
         self.expect(is_gapless, || format!("the log is not {start}..={head} without a gap: {seqs:?}"));
+        let trimmed: Vec<_> = self.rows.iter().filter(|row| row.seq < start).map(|row| (&row.kind, &row.id)).collect();
+        let is_one_each = trimmed.len() == trimmed.iter().collect::<BTreeSet<_>>().len();
+        let problem = || format!("more than one row of a record is left below {start}: {:?}", self.rows);
+        let problem = (!is_one_each).then(problem);
+        self.problems.extend(problem);
         let mut last: BTreeMap<(&str, &str), &Row> = BTreeMap::new();
         let mut problems = Vec::new();
         let mut txn = 0;
@@ -131,9 +139,11 @@ impl Audit {
                 "updated" => was_there && row.body.is_some(),
                 _ => was_there && row.body.is_none(),
             };
-            // What was before a trimmed log is not known.
-            let is_known = start == 1 || before.is_some();
-            if row.txn != txn || (is_known && (!fits || row.previous != before.map(|before| before.seq))) {
+            // What was before the rows that are left of a trimmed log is not known.
+            let is_known = row.seq >= start && (start == 1 || before.is_some());
+            if (row.txn != txn && row.txn >= start)
+                || (is_known && (!fits || row.previous != before.map(|before| before.seq)))
+            {
                 problems.push(format!("a row of the log does not fit to what was before it: {row:?}"));
             }
         }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::harness::{
     Env,
-    audit::{Audit, audit, instance_folder},
+    audit::{Audit, Row, audit, instance_folder},
     chance::{Chance, rounds},
     say,
 };
@@ -25,17 +25,18 @@ use script::Run;
 
 /// What is wrong with what a cut at this moment left.
 fn problems(run: &Run, data: &Path, cut: u64) -> Vec<String> {
+    let is_purged = run.told.iter().any(|told| told.is_purge && told.at <= cut);
     let mut told = run.told.iter().filter(|told| told.at <= cut);
     if !data.join("catalog").exists() {
         return Vec::from_iter(told.next().map(|told| format!("there is no catalog, and this was told: {told:?}")));
     }
     let catalog = Audit::of(&data.join("catalog"));
     let instances = catalog.instances();
-    let mut problems = prefix(run, "catalog", &catalog);
+    let mut problems = prefix(run, "catalog", &catalog, is_purged);
     let mut heads = BTreeMap::new();
     for (name, id) in &instances {
         let audit = Audit::of(&instance_folder(data, id));
-        problems.extend(prefix(run, id, &audit));
+        problems.extend(prefix(run, id, &audit, is_purged));
         heads.insert(name.as_str(), audit.head());
     }
     for told in told {
@@ -51,13 +52,18 @@ fn problems(run: &Run, data: &Path, cut: u64) -> Vec<String> {
 }
 
 /// What is left of a log is its beginning, row by row, and everything else in the files agrees with it. Rows that were
-/// trimmed later cannot be compared.
-fn prefix(run: &Run, id: &str, audit: &Audit) -> Vec<String> {
-    let whole = run.logs.get(id).map(Vec::as_slice).unwrap_or_default();
-    let first = whole.first().map_or(1, |row| row.seq);
-    let left: Vec<_> = audit.rows.iter().filter(|row| row.seq >= first).collect();
-    let is_prefix = left.len() <= whole.len() && left.iter().zip(whole).all(|(left, row)| *left == row);
-    let problem = (!is_prefix).then(|| format!("the log of {id} is no beginning of what it became: {left:?}"));
+/// trimmed later cannot be compared; values that were purged later may still be there.
+fn prefix(run: &Run, id: &str, audit: &Audit, is_purged: bool) -> Vec<String> {
+    let Some(end) = run.ends.get(id) else { return vec![format!("{id} is not there at the end")] };
+    let rows: BTreeMap<u64, &Row> = end.rows.iter().map(|row| (row.seq, row)).collect();
+    let is_gone = |row: &Row| row.body.as_ref().is_some_and(|body| body.contains("\"value\":\"gone\""));
+    let fits = |left: &Row| match rows.get(&left.seq) {
+        None => left.seq < end.start,
+        Some(row) if is_gone(row) && !is_purged => *left == Row { body: left.body.clone(), ..(*row).clone() },
+        Some(row) => left == *row,
+    };
+    let odd: Vec<_> = audit.rows.iter().filter(|left| !fits(left)).collect();
+    let problem = (!odd.is_empty()).then(|| format!("the log of {id} is no beginning of what it became: {odd:?}"));
     audit.problems.iter().cloned().chain(problem).collect()
 }
 

@@ -12,17 +12,22 @@ use serde_json::{Value, json};
 use super::calls::{self, Act, Call};
 use crate::harness::{
     Env,
-    audit::{Audit, Row, instance_folder},
+    audit::{Audit, instance_folder},
+    eventually,
     mcp::{Client, Era},
     skip,
 };
 
-/// The processes of a run, each with the instance it works on. The last starts when the others have ended.
+/// The processes of a run, each with the instance it works on. The last starts when the others have ended, and trims
+/// the logs.
 const WHO: [&str; 4] = ["default", "default", "other", "default"];
 const FIRST: usize = 0;
 const SECOND: usize = 1;
 const OTHER: usize = 2;
 const LATER: usize = 3;
+
+/// How the last process keeps the logs short.
+const TRIMMING: [(&str, &str); 2] = [("MINDCACHE_UPKEEP_EVERY_MS", "50"), ("MINDCACHE_HISTORY_ROWS", "4")];
 
 /// A call of one of the processes.
 struct Step(usize, &'static str, Value);
@@ -63,6 +68,22 @@ fn script() -> Vec<Vec<Step>> {
             Step(OTHER, "clear_keys", json!({})),
         ],
         writes(OTHER, "after").chain(writes(SECOND, "squad")).collect(),
+        // Whole copies, while others write, and one of some keys.
+        vec![
+            Step(FIRST, "op_call", call("instance_snapshot", json!({"instance": "default"}))),
+            Step(SECOND, "op_call", call("instance_clone", json!({"instance": "default", "name": "copy"}))),
+            Step(
+                OTHER,
+                "op_call",
+                call("instance_clone", json!({"instance": "default", "name": "part", "prefix": "as"})),
+            ),
+            Step(OTHER, "write_key", json!({"key": "a", "value": "meanwhile"})),
+        ],
+        vec![
+            Step(FIRST, "op_call", call("purge_key", json!({"key": "large", "everywhere": true}))),
+            Step(OTHER, "op_call", call("instance_delete", json!({"instance": "third"}))),
+            Step(SECOND, "write_key", json!({"key": "a", "value": "meanwhile"})),
+        ],
         // What the others wrote has been moved from the log into the file.
         writes(LATER, "later").collect(),
         vec![
@@ -82,6 +103,8 @@ pub(super) struct Told {
     pub(super) version: u64,
     /// The id of the instance that was made.
     pub(super) made: Option<String>,
+    /// Values were taken out of the logs.
+    pub(super) is_purge: bool,
 }
 
 /// A run that has ended.
@@ -91,8 +114,8 @@ pub(super) struct Run {
     pub(super) root: String,
     pub(super) calls: Vec<Call>,
     pub(super) told: Vec<Told>,
-    /// The logs as they were at the end: by id, the catalog's under its own name.
-    pub(super) logs: BTreeMap<String, Vec<Row>>,
+    /// The instances as they were at the end: by id, the catalog under its own name.
+    pub(super) ends: BTreeMap<String, Audit>,
 }
 
 /// The tracer. Nothing, and a word about it, where there is none or it may not trace.
@@ -109,12 +132,15 @@ fn strace() -> Option<PathBuf> {
 }
 
 /// Starts a process under the tracer.
-fn start(env: &Env, strace: &Path, trace: &Path, instance: &str, durability: &str) -> Client {
+fn start(env: &Env, strace: &Path, trace: &Path, who: usize, durability: &str) -> Client {
     let mut command = env.command_of(strace);
     command.args(["-f", "-y", "-s", "1000000", "--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns"]);
     command.args(["-e", calls::TRACED]).arg("-o").arg(trace);
-    command.args([env!("CARGO_BIN_EXE_mindcache"), "mcp", "--mode", "edit", "--instance", instance]);
-    command.env("MINDCACHE_DURABILITY", durability);
+    command.args([env!("CARGO_BIN_EXE_mindcache"), "mcp", "--mode", "edit", "--instance", WHO[who]]);
+    command.env("MINDCACHE_DURABILITY", durability).env("MINDCACHE_SEARCH", "off");
+    if who == LATER {
+        command.envs(TRIMMING);
+    }
     Client::start(command, Era::Modern)
 }
 
@@ -130,13 +156,20 @@ pub(super) fn run(durability: &str) -> Option<Run> {
         }
         let mut sent = Vec::new();
         for Step(who, tool, args) in burst {
-            let begin = || start(&env, &strace, &trace(who), WHO[who], durability);
+            let begin = || start(&env, &strace, &trace(who), who, durability);
             sent.push((who, clients.entry(who).or_insert_with(begin).send_call(tool, args)));
         }
         for (who, id) in sent {
-            clients.get_mut(&who).expect("it was started").reply(id).expect("the call is taken");
+            let reply = clients.get_mut(&who).expect("it was started").reply(id).expect("the call is taken");
+            assert!(reply["isError"] != true, "{reply}");
         }
     }
+    let later = clients.get_mut(&LATER).expect("it has come");
+    let log = json!({"name": "log_read", "args": {"since": 0}});
+    eventually("the log is trimmed", || {
+        let reply = later.call("op_call", log.clone());
+        reply.structured["error"]["code"] == "log_truncated"
+    });
     end(&mut clients);
     let traces: Vec<_> = (0..WHO.len()).map(|who| (WHO[who], trace(who))).collect();
     Some(Run::of(&env, &traces))
@@ -146,7 +179,7 @@ pub(super) fn run(durability: &str) -> Option<Run> {
 /// tracer.
 pub(super) fn run_one(env: &Env, key: &str) -> Option<Run> {
     let trace = env.path("trace");
-    let mut client = start(env, &strace()?, &trace, "default", "full");
+    let mut client = start(env, &strace()?, &trace, FIRST, "full");
     client.write(key, "value");
     client.write("large", &"x".repeat(70_000));
     end(&mut BTreeMap::from([(FIRST, client)]));
@@ -171,16 +204,16 @@ impl Run {
         all.sort_by_key(|call| call.began);
         told.sort_by_key(|told| told.at);
         let catalog = Audit::of(&env.data().join("catalog"));
-        let mut logs = BTreeMap::new();
+        let mut ends = BTreeMap::new();
         for id in catalog.instances().into_values() {
             let audit = Audit::of(&instance_folder(&env.data(), &id));
             assert!(audit.problems.is_empty(), "the run itself is well: {:?}", audit.problems);
-            logs.insert(id, audit.rows);
+            ends.insert(id, audit);
         }
         assert!(catalog.problems.is_empty(), "the run itself is well: {:?}", catalog.problems);
-        logs.insert("catalog".to_owned(), catalog.rows);
+        ends.insert("catalog".to_owned(), catalog);
         let root = env.path("").to_string_lossy().trim_end_matches('/').to_owned();
-        Self { root, calls: all, told, logs }
+        Self { root, calls: all, told, ends }
     }
 }
 
@@ -195,6 +228,7 @@ fn answers(call: &Call, instance: &'static str) -> Vec<Told> {
         instance,
         version: result["version"].as_u64().unwrap_or_default(),
         made: result["id"].as_str().map(str::to_owned),
+        is_purge: result["purged"].is_u64(),
     });
     told.collect()
 }
