@@ -45,10 +45,12 @@ fn files() -> Vec<File> {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            // In a second working tree `.git` is a file.
+            if ["target", ".git", "node_modules"].contains(&name.as_str()) {
+                continue;
+            }
             if path.is_dir() {
-                if !["target", ".git", "node_modules"].contains(&name.as_str()) {
-                    folders.push(path);
-                }
+                folders.push(path);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
                 let path = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
                 found.push(File { path, text });
