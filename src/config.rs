@@ -131,6 +131,11 @@ fn raise_descriptors() -> u64 {
     u64::MAX
 }
 
+/// The absolute path in a variable of the environment that moves a folder; a relative one counts as none.
+pub fn folder_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// The zone of an IANA name.
 fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| format!("\"{name}\" is not a time zone; they look like Europe/Paris or UTC"))

@@ -1,6 +1,8 @@
 //! The commands that a person types. They act in edit mode, as the user of this machine.
 
 pub mod bench;
+mod beside;
+mod clients;
 mod doctor;
 mod history;
 mod instances;
@@ -95,6 +97,12 @@ enum Command {
     Import(port::ImportArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
+    /// Put mindcache into the config of a client on this machine
+    Install(clients::InstallArgs),
+    /// Take mindcache out of the config of a client
+    Uninstall(clients::UninstallArgs),
+    /// Print what is to be pasted into the config of a client
+    PrintConfig(clients::PrintArgs),
     /// Look whether the store is well and clients would be answered; exits 0 only then
     Doctor(doctor::DoctorArgs),
     /// Ask an instance in SQL, read-only: the tables keys, key_tags, changes, of _catalog instances
@@ -137,6 +145,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     let Cli { settings, instance, command, .. } = cli;
     let command = match command {
         Command::Bench(args) => return Ok(bench::run(args)?),
+        Command::Install(args) => return clients::install(&args, &settings, &instance, output),
+        Command::Uninstall(args) => return clients::uninstall(&args, output),
+        Command::PrintConfig(args) => return clients::print_config(&args, &settings, &instance, output),
         other => other,
     };
     let instance = InstanceRef::parse(&instance)?;
@@ -168,7 +179,12 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Export(args) => port::export(args, &session, output).await,
             Command::Import(args) => port::import(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
-            Command::Mcp(_) | Command::Serve(_) | Command::Bench(_) => Ok(()),
+            Command::Mcp(_)
+            | Command::Serve(_)
+            | Command::Bench(_)
+            | Command::Install(_)
+            | Command::Uninstall(_)
+            | Command::PrintConfig(_) => Ok(()),
         }
     });
     runtime.shutdown_timeout(LAST_BATCH);

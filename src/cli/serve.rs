@@ -95,16 +95,23 @@ fn introduce(output: &Output, address: SocketAddr, data_dir: &Path, token: Optio
     output.line(&format!("{:#}", json!({"mcpServers": {"mindcache": entry}})))
 }
 
-/// The token of this data folder, made at the first start; only this user can read it.
-fn token(data_dir: &Path) -> Result<String, Failure> {
+/// The token of this data folder, if it has been made.
+pub(super) fn known_token(data_dir: &Path) -> Result<Option<String>, Failure> {
+    let path = data_dir.join("token");
+    match fs::read_to_string(&path) {
+        Ok(token) => Ok(Some(token.trim().to_owned()).filter(|token| !token.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(anyhow::anyhow!("cannot use {}: {error}", path.display()).into()),
+    }
+}
+
+/// The token of this data folder, made when it is first needed; only this user can read it.
+pub(super) fn token(data_dir: &Path) -> Result<String, Failure> {
+    if let Some(token) = known_token(data_dir)? {
+        return Ok(token);
+    }
     let path = data_dir.join("token");
     let told = |error: io::Error| anyhow::anyhow!("cannot use {}: {error}", path.display());
-    match fs::read_to_string(&path) {
-        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(told(error).into()),
-    }
     // Two random UUIDs: 244 bits from the system's generator.
     let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     make_folder(data_dir).map_err(told)?;

@@ -28,6 +28,7 @@ mod http_cors;
 mod http_hostile;
 mod http_stop;
 mod idempotency;
+mod install;
 mod instances;
 mod instances_copies;
 mod instances_state;

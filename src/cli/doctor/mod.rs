@@ -1,5 +1,6 @@
 //! `mindcache doctor`: whether the store is well and clients would be answered, each finding with what to do.
 
+mod clients;
 mod trip;
 
 use std::{fs, path::Path};
@@ -67,6 +68,7 @@ pub(super) async fn run(
     }
     checks.push(transport("stdio", trip::stdio(&root)));
     checks.push(transport("HTTP", trip::http(&root)));
+    checks.extend(clients::checks(settings)?);
     tell(&checks, output)?;
     let faults = checks.iter().filter(|check| !check.is_well()).count();
     if faults == 0 {

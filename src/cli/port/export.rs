@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -18,6 +17,7 @@ use crate::{
 
 use super::super::{
     Session,
+    beside::beside,
     output::{Failure, Output},
 };
 use super::{PAGE, progress::Progress};
@@ -77,7 +77,7 @@ pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: 
         tracing::info!(keys = written.count, as_of_seq = written.as_of_seq, "exported");
         return Ok(());
     };
-    let written = beside(&path, |file| write(session, format, file))?;
+    let written = beside(&path, false, |file| write(session, format, file))?;
     let Written { count, as_of_seq } = written;
     if output.is_json() {
         return output.structured(&serde_json::json!({"keys": count, "as_of_seq": as_of_seq}));
@@ -190,23 +190,4 @@ fn each(tx: &Tx<'_>, mut take: impl FnMut(Portable) -> Result<(), Failure>) -> R
             return Ok(());
         }
     }
-}
-
-/// Writes a file beside its place, syncs it and puts it there; on a failure nothing is left of it.
-fn beside<T>(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<T, Failure>) -> Result<T, Failure> {
-    let told = |error: io::Error| Failure::Other(anyhow::anyhow!("cannot write {}: {error}", path.display()));
-    let name = path.file_name().ok_or_else(|| Failure::Usage(format!("{} is no file", path.display())))?;
-    let mut new = name.to_owned();
-    new.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
-    let new = path.with_file_name(new);
-    let mut file = BufWriter::with_capacity(256 * 1024, File::create_new(&new).map_err(told)?);
-    let written = write(&mut file).and_then(|written| {
-        file.flush().and_then(|()| file.get_ref().sync_all()).and_then(|()| fs::rename(&new, path)).map_err(told)?;
-        Ok(written)
-    });
-    if written.is_err() {
-        // It says why by itself.
-        drop(fs::remove_file(&new));
-    }
-    written
 }
