@@ -48,6 +48,7 @@ mod linear;
 mod log_read;
 mod modes;
 mod operations;
+mod packaging;
 mod port;
 mod power;
 mod processes;
