@@ -42,7 +42,7 @@ fn filled(client: &str) -> String {
         "vscode" => "{\n\t// mine\n\t\"servers\": {\n\t\t\"other\": { \"url\": \"https://example.com\" }, // theirs\n\t},\n}\n".into(),
         "zed" => "// mine\n{\n  \"context_servers\": {\n    \"other\": { \"command\": \"x\" } // theirs\n  },\n  \"tab_size\": 4,\n}\n".into(),
         "opencode" => "{\n  \"mcp\": {\n    \"other\": {\"type\": \"local\", \"command\": [\"x\"]}\n  }\n}".into(),
-        _ => "{\"first\":1,\n    \"mcpServers\": {\n      \"other\": {\"command\":  \"x\", \"args\": [\"\\u0061\"]}\n    },\n\"last\": 1.50 }".into(),
+        _ => "{\"first\":1,\n    \"mcpServers\": { \"other\": {\"command\":  \"x\", \"args\": [\"\\u0061\"]} },\n\"last\": 1.50 }".into(),
     }
 }
 

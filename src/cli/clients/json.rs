@@ -1,11 +1,13 @@
 //! Edits of a config in JSON, with or without comments: what is not ours keeps every byte.
 
 use jsonc_parser::{
-    ParseOptions,
+    CollectOptions, ParseOptions,
+    ast::Value,
     cst::{CstInputValue, CstObject, CstRootNode},
+    parse_to_ast,
 };
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 
 use super::entry::Entry;
 
@@ -36,10 +38,10 @@ fn parse(text: &str, has_comments: bool) -> Result<CstRootNode, String> {
 }
 
 /// The whole document; an empty file is an empty object.
-pub(super) fn value(text: &str, has_comments: bool) -> Result<Value, String> {
+pub(super) fn value(text: &str, has_comments: bool) -> Result<Json, String> {
     let root = parse(text.trim_start_matches(BYTE_ORDER_MARK), has_comments)?;
     match root.to_serde_value() {
-        None => Ok(Value::Object(Map::new())),
+        None => Ok(Json::Object(Map::new())),
         Some(value) if value.is_object() => Ok(value),
         Some(_) => Err("it holds no object".into()),
     }
@@ -47,11 +49,14 @@ pub(super) fn value(text: &str, has_comments: bool) -> Result<Value, String> {
 
 /// Puts an entry in, or brings the one that is there up to date.
 pub(super) fn put(text: &str, has_comments: bool, servers: &str, name: &str, entry: &Entry) -> Result<String, String> {
+    if let Some(with) = put_in_line(text, has_comments, servers, name, entry)? {
+        return Ok(with);
+    }
     edit(text, has_comments, |top| {
         let no_object = |what: &str| format!("\"{what}\" is no object");
         let list = top.object_value_or_create(servers).ok_or_else(|| no_object(servers))?;
         let Some(found) = list.get(name) else {
-            list.append(name, input(&Value::Object(entry.whole())));
+            list.append(name, input(&Json::Object(entry.whole())));
             return Ok(());
         };
         let found = found.object_value().ok_or_else(|| no_object(name))?;
@@ -69,6 +74,31 @@ pub(super) fn put(text: &str, has_comments: bool, servers: &str, name: &str, ent
         }
         Ok(())
     })
+}
+
+/// Puts an entry into an object of servers that stands on one line, on that line; none when it does not, is empty or
+/// has the entry. The editor would spread such an object over several lines, and there is no way back from that.
+fn put_in_line(
+    text: &str,
+    has_comments: bool,
+    servers: &str,
+    name: &str,
+    entry: &Entry,
+) -> Result<Option<String>, String> {
+    let mark = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
+    let body = text.get(mark..).unwrap_or_default();
+    parse(body, has_comments)?;
+    let parsed = parse_to_ast(body, &CollectOptions::default(), &OPTIONS).map_err(|error| error.to_string())?;
+    let Some(Value::Object(top)) = parsed.value else { return Ok(None) };
+    let Some(list) = top.get_object(servers) else { return Ok(None) };
+    let Some(ending) = list.properties.last().filter(|_| list.get(name).is_none()) else { return Ok(None) };
+    if body.get(list.range.start..list.range.end).is_none_or(|object| object.contains(['\n', '\r'])) {
+        return Ok(None);
+    }
+    let (before, after) = (body.get(..ending.range.end), body.get(ending.range.end..));
+    let (Some(before), Some(after)) = (before, after) else { return Ok(None) };
+    let (key, value) = (Json::from(name), Json::from(entry.whole()));
+    Ok(Some(format!("{}{before}, {key}: {value}{after}", text.get(..mark).unwrap_or_default())))
 }
 
 /// Takes an entry out, and the object around it when nothing is left in that.
@@ -99,14 +129,14 @@ fn edit(
     Ok(format!("{mark}{root}"))
 }
 
-fn input(value: &Value) -> CstInputValue {
+fn input(value: &Json) -> CstInputValue {
     match value {
-        Value::Null => CstInputValue::Null,
-        Value::Bool(value) => CstInputValue::Bool(*value),
-        Value::Number(value) => CstInputValue::Number(value.to_string()),
-        Value::String(value) => CstInputValue::String(value.clone()),
-        Value::Array(values) => CstInputValue::Array(values.iter().map(input).collect()),
-        Value::Object(fields) => {
+        Json::Null => CstInputValue::Null,
+        Json::Bool(value) => CstInputValue::Bool(*value),
+        Json::Number(value) => CstInputValue::Number(value.to_string()),
+        Json::String(value) => CstInputValue::String(value.clone()),
+        Json::Array(values) => CstInputValue::Array(values.iter().map(input).collect()),
+        Json::Object(fields) => {
             CstInputValue::Object(fields.iter().map(|(name, value)| (name.clone(), input(value))).collect())
         }
     }

@@ -184,6 +184,9 @@ pub(super) fn install(args: &InstallArgs, settings: &Settings, instance: &str, o
             let has_token = matches!(wiring, Wiring::Http { token: Some(_), .. });
             let backup = file.replace(&after, has_token)?;
             told.line(format!("{}: put \"{server}\" into {}.", client.title, path.display()));
+            if file.text.is_none() {
+                told.line(format!("  The file is new: is {} on this machine?", client.title));
+            }
             told.changed(backup.as_deref());
             if has_token && is_open_to_others(&file.path) {
                 told.line(format!("  WARNING: others can read the token there: chmod 600 {}", file.path.display()));
