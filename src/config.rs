@@ -136,6 +136,11 @@ pub fn folder_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
+/// How a choice is written on the command line.
+fn name_of(choice: impl clap::ValueEnum) -> String {
+    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 /// The zone of an IANA name.
 fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| format!("\"{name}\" is not a time zone; they look like Europe/Paris or UTC"))
@@ -155,6 +160,36 @@ impl Settings {
                 remedy: "name one with --data-dir or MINDCACHE_DATA_DIR".into(),
             }),
         }
+    }
+
+    /// The flags that differ from their defaults, for somebody else's start of this program: neither this command line
+    /// nor its environment is there then. Errors: `invalid_argument` for a folder whose name is not Unicode.
+    pub fn as_args(&self) -> Result<Vec<String>, OpError> {
+        let mut args = Vec::new();
+        if let Some(folder) = &self.data_dir {
+            let whole = std::path::absolute(folder).ok().and_then(|whole| whole.to_str().map(str::to_owned));
+            let refused =
+                || OpError::invalid("data_dir", "Unicode, to stand in a config", &folder.display().to_string());
+            args.extend(["--data-dir".into(), whole.ok_or_else(refused)?]);
+        }
+        let keeps = Retention::default();
+        let zone = self.time_zone.iana_name().unwrap_or("UTC");
+        for (flag, value, default) in [
+            ("--durability", name_of(self.durability), name_of(DurabilitySetting::default())),
+            ("--time-zone", zone.to_owned(), "UTC".to_owned()),
+            ("--history-days", self.history_days.to_string(), keeps.days.to_string()),
+            ("--history-rows", self.history_rows.to_string(), keeps.rows.to_string()),
+            ("--history-bytes", self.history_bytes.to_string(), keeps.bytes.to_string()),
+            ("--search", name_of(self.search), name_of(Switch::default())),
+        ] {
+            if value != default {
+                args.extend([flag.to_owned(), value]);
+            }
+        }
+        if self.allow_network_fs {
+            args.push("--allow-network-fs".into());
+        }
+        Ok(args)
     }
 
     /// The store in the data folder. Touches nothing on the disk yet.

@@ -118,6 +118,15 @@ fn what_is_wanted_of_the_server_is_in_the_entry() {
     let args = json!(["mcp", "--instance", "team", "--mode", "edit", "--data-dir", data.to_str().unwrap()]);
     assert_eq!(config["mcpServers"]["team"]["args"], args);
     assert_eq!(config["mcpServers"]["team"]["command"], binary());
+    // What was asked for here is not known to whom the client starts, unless it is said.
+    let mut command = env.command();
+    command.env("MINDCACHE_SEARCH", "off").env("MINDCACHE_TIME_ZONE", "Europe/Paris");
+    command.args(["print-config", "--durability", "normal", "--history-days", "7", "--allow-network-fs"]);
+    let config = crate::harness::run(command, b"").json();
+    let said = config["mcpServers"]["mindcache"]["args"].as_array().unwrap()[3..].to_vec();
+    let expected = "--durability normal --time-zone Europe/Paris --history-days 7 --search off --allow-network-fs";
+    assert_eq!(said, expected.split(' ').collect::<Vec<_>>());
+    env.cli(&["-i", "a/b", "install", "--client", "cursor"]).fails(2);
 }
 
 #[test]

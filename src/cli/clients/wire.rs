@@ -9,7 +9,10 @@ use std::{
 use anyhow::Context as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{config::Settings, model::permission::Mode};
+use crate::{
+    config::Settings,
+    model::{error::OpError, instance::InstanceRef, permission::Mode},
+};
 
 use super::{
     super::{output::Failure, serve},
@@ -34,6 +37,7 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// The way to this binary.
     pub(super) fn wiring(&self, settings: &Settings) -> Result<Wiring, Failure> {
+        InstanceRef::parse(self.instance)?;
         let Some(server) = self.http else {
             return Ok(Wiring::Stdio { command: self.command()?, args: self.args(settings)? });
         };
@@ -61,7 +65,7 @@ impl Wanted<'_> {
     }
 
     /// A client does not hand over the environment in which this command runs: what of it matters is an argument.
-    fn args(&self, settings: &Settings) -> anyhow::Result<Vec<String>> {
+    fn args(&self, settings: &Settings) -> Result<Vec<String>, OpError> {
         let mut args = vec!["mcp".to_owned()];
         let mut add = |flag: &str, value: String| args.extend([flag.to_owned(), value]);
         if self.instance != "default" {
@@ -70,9 +74,7 @@ impl Wanted<'_> {
         if self.mode != Mode::Use {
             add("--mode", self.mode.name().to_owned());
         }
-        if let Some(folder) = &settings.data_dir {
-            add("--data-dir", text(&std::path::absolute(folder)?)?);
-        }
+        args.extend(settings.as_args()?);
         Ok(args)
     }
 
