@@ -1,6 +1,6 @@
 //! Settings: flags before environment. Every flag has its `MINDCACHE_…` twin.
 
-use std::{io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
@@ -25,41 +25,58 @@ pub enum Switch {
     Off,
 }
 
-/// Settings that every command takes.
+/// Settings that every command takes. The short help of a command leaves them out.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
 pub struct Settings {
     /// Folder of the data [default: the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "MINDCACHE_DATA_DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR", env = "MINDCACHE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
 
     /// What an acknowledged write has survived: full = a power cut, normal = a crash of the program
-    #[arg(long, global = true, value_enum, default_value_t, env = "MINDCACHE_DURABILITY", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_enum,
+        default_value_t,
+        env = "MINDCACHE_DURABILITY",
+        hide_possible_values = true
+    )]
     pub durability: DurabilitySetting,
 
     /// What to log on stderr, such as info or mindcache=debug
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn", env = "MINDCACHE_LOG")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "FILTER",
+        default_value = "warn",
+        env = "MINDCACHE_LOG"
+    )]
     pub log: String,
 
     /// Time zone of $date and $time in templates, such as Europe/Paris
-    #[arg(long, global = true, value_name = "ZONE", default_value = "UTC", env = "MINDCACHE_TIME_ZONE", value_parser = zone)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "ZONE", default_value = "UTC", env = "MINDCACHE_TIME_ZONE", value_parser = zone)]
     pub time_zone: TimeZone,
 
     /// Days of history that are kept, 0 for all; the last state of each key always is
-    #[arg(long, global = true, value_name = "DAYS", default_value_t = Retention::default().days, env = "MINDCACHE_HISTORY_DAYS")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DAYS", default_value_t = Retention::default().days, env = "MINDCACHE_HISTORY_DAYS")]
     pub history_days: u32,
 
     /// Changes that the history of an instance keeps, 0 for all
-    #[arg(long, global = true, value_name = "ROWS", default_value_t = Retention::default().rows, env = "MINDCACHE_HISTORY_ROWS")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "ROWS", default_value_t = Retention::default().rows, env = "MINDCACHE_HISTORY_ROWS")]
     pub history_rows: u64,
 
     /// Bytes of values that the history of an instance keeps, 0 for all; large values are not counted
-    #[arg(long, global = true, value_name = "BYTES", default_value_t = Retention::default().bytes, env = "MINDCACHE_HISTORY_BYTES")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "BYTES", default_value_t = Retention::default().bytes, env = "MINDCACHE_HISTORY_BYTES")]
     pub history_bytes: u64,
 
     /// Whether keys are indexed and can be searched
     #[arg(
         long,
         global = true,
+        hide_short_help = true,
         value_enum,
         default_value_t,
         env = "MINDCACHE_SEARCH",
@@ -69,7 +86,7 @@ pub struct Settings {
     pub search: Switch,
 
     /// Take a data folder on a network file system: safe only while no other machine uses it
-    #[arg(long, global = true, env = "MINDCACHE_ALLOW_NETWORK_FS")]
+    #[arg(long, global = true, hide_short_help = true, env = "MINDCACHE_ALLOW_NETWORK_FS")]
     pub allow_network_fs: bool,
 
     /// How often to look for upkeep; for tests
@@ -139,6 +156,13 @@ pub fn folder_variable(name: &str) -> Option<PathBuf> {
 /// How a choice is written on the command line.
 fn name_of(choice: impl clap::ValueEnum) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// What a person edits text with: `VISUAL`, else `EDITOR`, else what the system has. A command line of a shell.
+pub fn editor() -> OsString {
+    let named = |name: &str| std::env::var_os(name).filter(|command| !command.is_empty());
+    let usual = if cfg!(windows) { "notepad" } else { "vi" };
+    named("VISUAL").or_else(|| named("EDITOR")).unwrap_or_else(|| usual.into())
 }
 
 /// The zone of an IANA name.

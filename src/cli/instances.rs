@@ -8,7 +8,6 @@ use crate::ops::{
         Create,
         catalog::{List, Rename},
         copies::{Duplicate, Snapshot},
-        diff::Diff,
         restore::Restore,
         state::{Delete, SetReadOnly, Undelete},
     },
@@ -17,7 +16,7 @@ use crate::ops::{
 };
 
 use super::{
-    Session,
+    Session, complete, diff,
     output::{Failure, Output},
 };
 
@@ -44,7 +43,7 @@ enum InstanceCommand {
     /// Give an instance another name
     Rename {
         /// Name or id
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
         /// The new name
         name: String,
@@ -52,19 +51,19 @@ enum InstanceCommand {
     /// Delete an instance; for 7 days it can be brought back
     Delete {
         /// Name or id
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
     },
     /// Bring a deleted instance back
     Undelete {
         /// Name or id
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
     },
     /// Copy an instance, whole or only some of its keys
     Clone {
         /// Name or id
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
         /// Name of the copy
         name: String,
@@ -78,7 +77,7 @@ enum InstanceCommand {
     /// Keep an instance as it is now, read-only
     Snapshot {
         /// Name or id [default: that of --instance]
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: Option<String>,
         /// What it is taken for
         #[arg(long)]
@@ -87,22 +86,28 @@ enum InstanceCommand {
     /// Make the keys of an instance those of a snapshot
     Restore {
         /// Name or id of the instance that is changed
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
         /// Name or id of the snapshot
+        #[arg(add = complete::instances())]
         snapshot: String,
     },
     /// Show which keys two instances do not have alike
     Diff {
         /// Name or id of the instance to start from
+        #[arg(add = complete::instances())]
         from: String,
         /// Name or id of the one to compare with it
+        #[arg(add = complete::instances())]
         to: String,
+        /// Also show what is different in each key
+        #[arg(long)]
+        values: bool,
     },
     /// Close an instance for writing
     ReadOnly {
         /// Name or id
-        #[arg(value_name = "INSTANCE")]
+        #[arg(value_name = "INSTANCE", add = complete::instances())]
         which: String,
         /// Open it again
         #[arg(long)]
@@ -115,7 +120,7 @@ pub(super) async fn run(args: InstanceArgs, session: &Session, output: &Output) 
     use InstanceCommand as Command;
     let (operation, call) = match args.command {
         Command::List { deleted } => return list(deleted, session, output).await,
-        Command::Diff { from, to } => return diff(json!({"from": from, "to": to}), session, output).await,
+        Command::Diff { from, to, values } => return diff::instances((from, to), values, session, output).await,
         Command::Create { name } => (Create::NAME, json!({ "name": name })),
         Command::Rename { which, name } => (Rename::NAME, json!({"instance": which, "name": name})),
         Command::Delete { which } => (Delete::NAME, json!({ "instance": which })),
@@ -170,18 +175,4 @@ fn line(instance: &Value) -> String {
     // A note is anybody's text: it stays on its line.
     parts.extend(text("note").map(|note| note.replace(char::is_control, " ")));
     parts.join("\t")
-}
-
-/// A name a line, with what happened to it before.
-async fn diff(call: Value, session: &Session, output: &Output) -> Result<(), Failure> {
-    let reply = session.execute(Diff::NAME, call).await?;
-    if output.is_json() {
-        return output.reply(&reply);
-    }
-    for (list, sign) in [("added", '+'), ("removed", '-'), ("changed", '~')] {
-        for name in reply.result.get(list).and_then(Value::as_array).into_iter().flatten() {
-            output.line(&format!("{sign} {}", name.as_str().unwrap_or_default()))?;
-        }
-    }
-    output.line(&reply.outcome)
 }

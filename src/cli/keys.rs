@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Session,
+    Session, complete,
     output::{Failure, Output},
 };
 
@@ -26,6 +26,7 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     /// Key name
+    #[arg(add = complete::keys())]
     key: String,
 }
 
@@ -97,6 +98,7 @@ fn bytes_of(result: &Value) -> Result<Vec<u8>, Failure> {
 #[derive(Debug, Args)]
 pub(super) struct SetArgs {
     /// Key name
+    #[arg(add = complete::keys())]
     key: String,
     /// Value; left out or -, standard input is read
     value: Option<String>,
@@ -193,6 +195,7 @@ fn guess(path: &Path) -> Option<(KeyType, &'static str)> {
 #[derive(Debug, Args)]
 pub(super) struct LsArgs {
     /// Names that begin so
+    #[arg(add = complete::keys())]
     prefix: Option<String>,
     /// Keys with this content tag
     #[arg(long)]
@@ -234,6 +237,7 @@ pub(super) async fn ls(args: LsArgs, session: &Session, output: &Output) -> Resu
 #[derive(Debug, Args)]
 pub(super) struct RmArgs {
     /// Key name
+    #[arg(add = complete::keys())]
     key: String,
     /// Only if the key is at this version
     #[arg(long, value_name = "N")]
@@ -255,6 +259,7 @@ pub(super) async fn rm(args: RmArgs, session: &Session, output: &Output) -> Resu
 #[derive(Debug, Args)]
 pub(super) struct AttrArgs {
     /// Key name
+    #[arg(add = complete::keys())]
     key: String,
     /// All its system tags: SystemPrompt, LLMRead, LLMWrite, ApplyTemplate, protected
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -311,6 +316,7 @@ fn without_empty(words: Vec<String>) -> Vec<String> {
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
     /// Operation name, as `mindcache call op_search '{"query": ""}'` lists them
+    #[arg(add = complete::operations())]
     operation: String,
     /// Its arguments
     #[arg(default_value = "{}", value_name = "JSON")]

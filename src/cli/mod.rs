@@ -3,7 +3,11 @@
 pub mod bench;
 mod beside;
 mod clients;
+mod complete;
+mod diff;
 mod doctor;
+mod edit;
+mod examples;
 mod history;
 mod instances;
 mod keys;
@@ -14,6 +18,8 @@ mod search;
 mod serve;
 mod sql;
 mod views;
+mod watch;
+mod words;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -34,25 +40,30 @@ use crate::{
     },
 };
 
-use output::{Failure, Output};
+use output::{Failure, Output, is_closed_pipe};
 
 /// Shared, live, durable working memory for AI agents
 #[derive(Debug, Parser)]
 #[command(name = "mindcache", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
-    #[command(flatten)]
-    settings: Settings,
-
     /// Instance, by name or id
-    #[arg(short, long, global = true, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE")]
+    #[arg(short, long, global = true, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE", add = complete::instances())]
     instance: String,
 
     /// Print the structured result
     #[arg(long, global = true)]
     json: bool,
 
+    #[command(flatten)]
+    settings: Settings,
+
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// The name of the argument that says which instance.
+    const INSTANCE: &str = "instance";
 }
 
 const EXIT_CODES: &str =
@@ -77,10 +88,18 @@ enum Command {
     Search(search::SearchArgs),
     /// Delete a key
     Rm(keys::RmArgs),
+    /// Append to a key's text
+    Append(edit::AppendArgs),
+    /// Edit a key in your editor, or replace a piece of its text
+    Edit(edit::EditArgs),
     /// Change a key's attributes, or show them when none is given
     Attr(keys::AttrArgs),
     /// Show what a key was: its versions, newest first
     History(history::HistoryArgs),
+    /// Show what changed between two versions of a key
+    Diff(diff::DiffArgs),
+    /// Show changes as they happen, whichever process makes them
+    Watch(watch::WatchArgs),
     /// Make a key again what it was at a version
     Restore(history::RestoreArgs),
     /// Take back the last change made on the command line; again, the one before
@@ -109,17 +128,25 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Measure this machine: start, writes, calls, scale, lists, push
     Bench(bench::BenchArgs),
+    /// Print what makes your shell complete commands, keys and instances
+    Completions(complete::CompletionsArgs),
 }
 
 /// Runs the command line; the exit code says how it ended.
 pub fn main() -> ExitCode {
-    let cli = match parse() {
+    let cli = match complete::answer() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => parse(),
+        Err(error) => Err(error),
+    };
+    let cli = match cli {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help on stdout and mistakes on stderr, and knows the code of each.
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             return match error.print() {
                 Ok(()) => ExitCode::from(code),
+                Err(error) if is_closed_pipe(&error) => ExitCode::from(code),
                 Err(_) => ExitCode::FAILURE,
             };
         }
@@ -132,9 +159,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line as clap knows it.
+fn command() -> clap::Command {
+    examples::shown(Cli::command())
+}
+
 /// Reads the command line.
 fn parse() -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     matches.subcommand_name().unwrap_or_default().clone_into(&mut cli.settings.command);
@@ -148,6 +180,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Install(args) => return clients::install(&args, &settings, &instance, output),
         Command::Uninstall(args) => return clients::uninstall(&args, output),
         Command::PrintConfig(args) => return clients::print_config(&args, &settings, &instance, output),
+        Command::Completions(args) => return complete::completions(&args, output),
         other => other,
     };
     let instance = InstanceRef::parse(&instance)?;
@@ -161,7 +194,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             return mcp::run(args, &settings, kernel, instance).await;
         }
         let session = Session::new(kernel, instance);
-        match command {
+        let ended = match command {
             Command::Get(args) => keys::get(args, &session, output).await,
             Command::Set(args) => keys::set(args, &session, output).await,
             Command::Ls(args) => keys::ls(args, &session, output).await,
@@ -179,12 +212,21 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Export(args) => port::export(args, &session, output).await,
             Command::Import(args) => port::import(args, &session, output).await,
             Command::Call(args) => keys::call(args, &session, output).await,
+            Command::Append(args) => edit::append(args, &session, output).await,
+            Command::Edit(args) => edit::edit(args, &session, output).await,
+            Command::Diff(args) => diff::diff(args, &session, output).await,
+            Command::Watch(args) => watch::watch(args, &session, output).await,
             Command::Mcp(_)
             | Command::Serve(_)
             | Command::Bench(_)
             | Command::Install(_)
             | Command::Uninstall(_)
-            | Command::PrintConfig(_) => Ok(()),
+            | Command::PrintConfig(_)
+            | Command::Completions(_) => Ok(()),
+        };
+        match ended {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(session.with_near_names(failure).await),
         }
     });
     runtime.shutdown_timeout(LAST_BATCH);
@@ -208,6 +250,11 @@ impl Session {
     /// The same command on another instance.
     fn on(&self, instance: InstanceRef) -> Self {
         Self { kernel: Arc::clone(&self.kernel), instance, caller: self.caller.clone() }
+    }
+
+    /// The same on the instance that an argument names.
+    fn named(&self, instance: &str) -> Result<Self, OpError> {
+        Ok(self.on(InstanceRef::parse(instance)?))
     }
 
     /// Makes the instance `default` on its first use; no other is made so.

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::{model::error::OpError, ops::operation::Reply};
@@ -14,6 +15,8 @@ use crate::{model::error::OpError, ops::operation::Reply};
 pub(super) enum Failure {
     /// An operation was refused or could not be done.
     Operation(OpError),
+    /// Something was not found, and these names are near.
+    Mistyped(OpError, Vec<String>),
     /// The command line asks for something that makes no sense.
     Usage(String),
     /// Anything else.
@@ -43,7 +46,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Operation(OpError::InvalidArgument { .. }) => 2,
-            Self::Operation(OpError::NotFound { .. }) => 3,
+            Self::Operation(OpError::NotFound { .. }) | Self::Mistyped(..) => 3,
             Self::Operation(
                 OpError::AlreadyExists { .. }
                 | OpError::VersionMismatch { .. }
@@ -57,21 +60,55 @@ impl Failure {
     }
 
     fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Other(error)
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+        matches!(self, Self::Other(error) if error.downcast_ref().is_some_and(is_closed_pipe))
     }
 }
+
+/// Whether nobody reads the output any more: they have seen enough, and that is no failure.
+pub(super) fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Whether a stream gets colours: `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`, in this order, then whether it is a
+/// terminal that has them.
+pub(super) fn is_coloured(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
+}
+
+/// Text in a colour.
+pub(super) fn painted(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// What happened, in its colour: came, changed, went; and what is beside the point.
+pub(super) const CAME: Style = AnsiColor::Green.on_default();
+pub(super) const CHANGED: Style = AnsiColor::Yellow.on_default();
+pub(super) const WENT: Style = AnsiColor::Red.on_default();
+pub(super) const NAMED: Style = Style::new().bold();
+pub(super) const ASIDE: Style = Style::new().dimmed();
 
 /// Where results go.
 #[derive(Debug)]
 pub(super) struct Output {
     json: bool,
     stdout: io::Stdout,
+    is_coloured: bool,
 }
 
 impl Output {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, stdout: io::stdout() }
+        let stdout = io::stdout();
+        Self { json, is_coloured: !json && is_coloured(&stdout), stdout }
+    }
+
+    /// Whether a person reads along: on a terminal, or where colours are forced. Else lines are made for programs.
+    pub(super) fn is_for_a_person(&self) -> bool {
+        !self.json && (self.is_coloured || self.stdout.is_terminal())
+    }
+
+    /// Text in a colour, where colours are wanted.
+    pub(super) fn paint(&self, style: Style, text: &str) -> String {
+        if self.is_coloured { painted(style, text) } else { text.to_owned() }
     }
 
     /// Whether the structured result is wanted.
@@ -116,15 +153,25 @@ impl Output {
         }
         let mut stderr = io::stderr().lock();
         let said = match failure {
-            Failure::Operation(error) => {
-                if self.json && self.structured(&json!({ "error": error.to_json() })).is_err() {
-                    return ExitCode::FAILURE;
-                }
-                writeln!(stderr, "mindcache: {error}")
-            }
+            Failure::Operation(error) => self.refuse(error, &[], &mut stderr),
+            Failure::Mistyped(error, near) => self.refuse(error, near, &mut stderr),
             Failure::Usage(text) => writeln!(stderr, "mindcache: {text}"),
             Failure::Other(error) => writeln!(stderr, "mindcache: {error:#}"),
         };
         if said.is_err() { ExitCode::FAILURE } else { ExitCode::from(failure.code()) }
+    }
+
+    /// Says what was refused, and which names are near the one that was not found.
+    fn refuse(&self, error: &OpError, near: &[String], stderr: &mut io::StderrLock<'_>) -> io::Result<()> {
+        if self.json {
+            let mut told = error.to_json();
+            if !near.is_empty() {
+                told.insert("did_you_mean".into(), json!(near));
+            }
+            writeln!(self.stdout.lock(), "{}", json!({ "error": told }))?;
+        }
+        let near: Vec<String> = near.iter().map(|name| format!("\"{name}\"")).collect();
+        let asked = if near.is_empty() { String::new() } else { format!("\ndid you mean {}?", near.join(" or ")) };
+        writeln!(stderr, "mindcache: {error}{asked}")
     }
 }

@@ -1,6 +1,9 @@
 //! Values as streams: written and read a piece at a time, so that a large one is never whole in memory.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::{Cursor, ErrorKind},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -8,14 +11,15 @@ use crate::{
     model::{
         error::{OpError, Reason},
         instance::InstanceRef,
-        key, limits,
+        key::{self, Key},
+        limits,
         permission::{self, Action},
         value::{Content, Stored},
     },
     ops::{
         self,
         keys::{
-            read,
+            history, read,
             write::{RawWrite, Source, Write},
         },
         operation::{Operation as _, Reply, Wait, parse},
@@ -34,6 +38,8 @@ use super::{
 pub struct OpenValue {
     /// The version of its key.
     pub version: u64,
+    /// Its key, with all attributes.
+    pub key: Key,
     /// Its MIME type.
     pub content_type: String,
     /// Its length in bytes.
@@ -56,32 +62,48 @@ pub struct Incoming {
     large: Option<Box<dyn BlobWriter>>,
 }
 
+impl OpenValue {
+    /// The rest of it as text. Errors: it is no text; what the disk says.
+    pub fn text(&mut self) -> Result<String, OpError> {
+        let mut text = String::new();
+        match self.reader.read_to_string(&mut text) {
+            Ok(_) => Ok(text),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(OpError::invalid("key", "its value is no text", ""))
+            }
+            Err(error) => Err(OpError::Unavailable {
+                reason: Reason::Io,
+                what: format!("a value cannot be read ({error})"),
+                remedy: "`mindcache doctor --deep` looks what is wrong".into(),
+            }),
+        }
+    }
+}
+
 impl Kernel {
     /// Opens the stored value of a key: templates as they are written. Errors: as reading the key.
     pub fn open_value(&self, caller: &Caller, instance: &InstanceRef, name: &str) -> Result<OpenValue, OpError> {
         let handle = self.target(caller, instance, entry::<read::Read>()?)?;
-        let (held, large) = handle.read(caller, Wait::default(), |tx, cx| {
+        handle.read(caller, Wait::default(), |tx, cx| {
             let held = read::stored(tx, cx, name)?;
-            let large = match &held.content.value {
-                Stored::Blob(blob) => Some(handle.store.open_blob(&handle.id, blob)?),
-                Stored::Inline(_) | Stored::Gone => None,
-            };
-            Ok((held, large))
-        })?;
-        let key = held.content;
-        let content_type = key.content_type.clone().unwrap_or_else(|| key.key_type.content_type().to_owned());
-        let (bytes, reader): (u64, Box<dyn BlobReader>) = match (&key.value, large) {
-            (Stored::Blob(blob), Some(large)) => (blob.bytes, large),
-            (Stored::Inline(text), _) => {
-                let bytes = match key.key_type.decode(name, text.clone())? {
-                    Content::Text(text) => text.into_bytes(),
-                    Content::Bytes(bytes) => bytes,
-                };
-                (bytes.len() as u64, Box::new(Cursor::new(bytes)))
-            }
-            (Stored::Gone | Stored::Blob(_), _) => return Err(OpError::no_key(name)),
-        };
-        Ok(OpenValue { version: held.record.version, content_type, bytes, reader })
+            opened(&handle, name, held.record.version, held.content)
+        })
+    }
+
+    /// Opens the value that a key had at a version; none where it was deleted or expired. Errors: `not_found` for a
+    /// version that it never had, `unavailable` when the value was not kept, and as reading the key.
+    pub fn open_version(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<OpenValue>, OpError> {
+        let handle = self.target(caller, instance, entry::<history::History>()?)?;
+        handle.read(caller, Wait::default(), |tx, cx| {
+            let key = history::stored_at(tx, cx, name, version)?;
+            key.map(|key| opened(&handle, name, version, key)).transpose()
+        })
     }
 
     /// Begins to take a value in. Errors: the caller may write nothing; no such instance, or one that is closed.
@@ -95,6 +117,23 @@ impl Kernel {
         check_access(entry.name, handle.view(|_, position| position.access)?, &handle.id)?;
         Ok(Incoming { handle, caller: caller.clone(), bytes: 0, small: Vec::new(), large: None })
     }
+}
+
+/// The value of a state of a key. Within the read that found it: a file may be collected once nobody reads.
+fn opened(handle: &Handle, name: &str, version: u64, key: Key) -> Result<OpenValue, OpError> {
+    let content_type = key.content_type.clone().unwrap_or_else(|| key.key_type.content_type().to_owned());
+    let (bytes, reader): (u64, Box<dyn BlobReader>) = match &key.value {
+        Stored::Blob(blob) => (blob.bytes, handle.store.open_blob(&handle.id, blob)?),
+        Stored::Inline(text) => {
+            let bytes = match key.key_type.decode(name, text.clone())? {
+                Content::Text(text) => text.into_bytes(),
+                Content::Bytes(bytes) => bytes,
+            };
+            (bytes.len() as u64, Box::new(Cursor::new(bytes)))
+        }
+        Stored::Gone => return Err(OpError::no_key(name)),
+    };
+    Ok(OpenValue { version, key, content_type, bytes, reader })
 }
 
 fn entry<O: ops::operation::Operation>() -> Result<&'static ops::operation::Entry, OpError> {

@@ -129,6 +129,35 @@ impl Operation for History {
     }
 }
 
+/// What a key was at a version, none where it went. Errors: `not_found` for a version that it never had or that the
+/// log no longer holds; `unavailable` when its value was not kept; what the caller may not read, as reading it.
+pub fn stored_at(tx: &mut Tx<'_>, cx: &Cx, name: &str, seq: u64) -> Result<Option<Key>, OpError> {
+    newest_readable(tx, cx, name)?;
+    let (_, key) = state_at(tx, name, seq)?;
+    if let Some(key) = &key {
+        cx.check(Action::Read, name, key)?;
+    }
+    Ok(key)
+}
+
+/// What happened to a key at a version, and what it was then.
+fn state_at(tx: &Tx<'_>, name: &str, seq: u64) -> Result<(ChangeKind, Option<Key>), OpError> {
+    let change = change_of(tx, name, seq)?.ok_or_else(|| OpError::NotFound {
+        what: format!("version {seq} of key \"{name}\""),
+        remedy: "key_history shows the versions that exist".into(),
+    })?;
+    let Some(body) = &change.body else { return Ok((change.change, None)) };
+    let key = decode(name, seq, body)?;
+    if key.value == Stored::Gone {
+        return Err(OpError::Unavailable {
+            reason: Reason::NotKept,
+            what: format!("the value of key \"{name}\" at version {seq} was not kept, or was purged"),
+            remedy: "choose a version whose value key_history shows; nothing was changed".into(),
+        });
+    }
+    Ok((change.change, Some(key)))
+}
+
 /// What the key was before it went.
 fn before(tx: &Tx<'_>, name: &str, previous: Option<u64>) -> Result<Option<Key>, OpError> {
     let Some(seq) = previous else { return Ok(None) };
@@ -190,23 +219,14 @@ impl Operation for Restore {
 
     fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Written>, OpError> {
         let (name, seq) = (self.key.as_str(), self.version.get());
-        let change = change_of(tx, name, seq)?.ok_or_else(|| OpError::NotFound {
-            what: format!("version {seq} of key \"{name}\""),
-            remedy: "key_history shows the versions that exist".into(),
-        })?;
-        let Some(body) = &change.body else {
-            let rule =
-                format!("at version {seq} key \"{name}\" was {}: choose a version with a value", change.change.name());
-            return Err(OpError::invalid("version", rule, &seq.to_string()));
+        let key = match state_at(tx, name, seq)? {
+            (_, Some(key)) => key,
+            (change, None) => {
+                let rule =
+                    format!("at version {seq} key \"{name}\" was {}: choose a version with a value", change.name());
+                return Err(OpError::invalid("version", rule, &seq.to_string()));
+            }
         };
-        let key = decode(name, seq, body)?;
-        if key.value == Stored::Gone {
-            return Err(OpError::Unavailable {
-                reason: Reason::NotKept,
-                what: format!("the value of key \"{name}\" at version {seq} was not kept, or was purged"),
-                remedy: "choose a version whose value key_history shows; nothing was changed".into(),
-            });
-        }
         let created = tx.get::<Key>(name)?.is_none();
         // The value is where it was, in the record's body or in its file.
         let version = tx.put(name, &key, None)?;
