@@ -4,7 +4,10 @@
 
 use std::ffi::OsStr;
 
-use clap::{Args, FromArgMatches as _, ValueEnum};
+use clap::{
+    Args, FromArgMatches as _, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use clap_complete::{
     CompleteEnv, CompletionCandidate,
     engine::ArgValueCompleter,
@@ -168,6 +171,21 @@ impl Session {
     }
 }
 
+/// The refusal of a command that does not exist, with those near it: clap knows no swapped letters.
+pub(super) fn with_near_commands(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    if error.kind() != ErrorKind::InvalidSubcommand || error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return error;
+    }
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
+        let commands = command.get_subcommands().filter(|one| !one.is_hide_set());
+        let near = nearest(typed, commands.map(|one| one.get_name().to_owned()).collect());
+        if !near.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+        }
+    }
+    error
+}
+
 /// Names that a slip or two away make this one, or that differ from it in their case alone.
 fn nearest(name: &str, names: Vec<String>) -> Vec<String> {
     let lower = name.to_lowercase();
@@ -186,6 +204,11 @@ fn nearest(name: &str, names: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_command_is_well_formed() {
+        super::super::command().debug_assert();
+    }
 
     #[test]
     fn near_is_a_slip_or_two_and_the_case() {

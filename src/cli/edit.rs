@@ -20,6 +20,7 @@ use crate::{
         keys::edit::{Append, Edit},
         operation::{Operation as _, Reply},
     },
+    store::sqlite::new_file,
 };
 
 use super::{
@@ -125,13 +126,13 @@ async fn in_editor(key: &str, if_version: Option<u64>, session: &Session, output
             Err(wrong) => wrong,
             Ok(()) => match save(&edited, &text, session).await {
                 Ok(reply) => return output.reply(&reply),
-                Err(OpError::VersionMismatch { .. }) => return Err(conflict(&edited, &text, draft, session)),
+                Err(OpError::VersionMismatch { .. } | OpError::NotFound { .. }) => return Err(conflict(&edited, &text, draft, session)),
                 Err(refused @ (OpError::InvalidArgument { .. } | OpError::TooLarge { .. })) => refused.to_string(),
                 Err(error) => return Err(kept(draft, error.to_string())),
             },
         };
         if !wants_to_go_on(&wrong)? {
-            return Err(kept(draft, wrong));
+            return Err(kept(draft, "left as it was".into()));
         }
     }
 }
@@ -191,7 +192,7 @@ fn conflict(edited: &Edited<'_>, text: &str, draft: Draft, session: &Session) ->
 
 /// The failure that names the file with the person's text.
 fn kept(draft: Draft, why: String) -> Failure {
-    Failure::Other(anyhow::anyhow!("{why}\nnothing was written; your text is in {}", draft.keep().display()))
+    Failure::Other(anyhow::anyhow!("{why}: nothing was written, your text is in {}", draft.keep().display()))
 }
 
 /// Asks on stderr, so that stdout stays the command's result; no answer is a no.
@@ -222,7 +223,7 @@ impl Draft {
         folder.permissions(mode);
         let folder = folder.prefix("mindcache-edit-").tempdir()?;
         let path = folder.path().join(file_name(key, key_type));
-        fs::write(&path, text)?;
+        new_file(&path)?.write_all(text.as_bytes())?;
         Ok(Self { folder, path })
     }
 

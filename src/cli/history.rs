@@ -80,7 +80,7 @@ fn told(version: &Value, now_ms: i64, output: &Output) -> Result<(), Failure> {
     let value = match version.get("value").and_then(Value::as_str) {
         Some(value) => preview(value),
         None if matches!(text("change"), "created" | "updated") => {
-            output.paint(ASIDE, &format!("not shown: over 1 KiB, or not kept; try mindcache diff KEY {number}"))
+            output.paint(ASIDE, "not shown: over 1 KiB, or not kept")
         }
         None => return Ok(()),
     };

@@ -44,7 +44,7 @@ use output::{Failure, Output, is_closed_pipe};
 
 /// Shared, live, durable working memory for AI agents
 #[derive(Debug, Parser)]
-#[command(name = "mindcache", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "mindcache", version, after_help = EXIT_CODES)]
 struct Cli {
     /// Instance, by name or id
     #[arg(short, long, global = true, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE", add = complete::instances())]
@@ -167,7 +167,8 @@ fn command() -> clap::Command {
 /// Reads the command line.
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = matches.map_err(|error| complete::with_near_commands(error, &command))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     matches.subcommand_name().unwrap_or_default().clone_into(&mut cli.settings.command);
     Ok(cli)

@@ -10,7 +10,11 @@
 mod batch;
 mod bench;
 mod cli;
+mod cli_edit;
 mod cli_exit;
+mod cli_help;
+mod cli_past;
+mod cli_watch;
 mod clients;
 mod crash;
 mod damage;

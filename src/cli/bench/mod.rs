@@ -7,6 +7,7 @@
 mod calls;
 mod client;
 mod cold;
+mod command;
 mod echo;
 mod figures;
 mod flight;
@@ -18,12 +19,13 @@ mod report;
 mod scale;
 mod scratch;
 mod search;
+mod summary;
 mod texts;
 mod usage;
 mod workload;
 mod write;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -31,6 +33,7 @@ use serde_json::{Map, Value};
 
 use echo::Transport;
 use report::Report;
+use summary::Summary;
 
 /// Keys of the larger store of `cold`.
 const COLD_KEYS: u64 = 10_000;
@@ -40,7 +43,7 @@ const SCALE_KEYS: u64 = 100_000;
 /// Measure cold start, durable writes, calls, growth, lists and push on this machine
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
-    /// What to measure; all in a row without it.
+    /// What to measure; without it everything in short, and one table of what matters
     #[command(subcommand)]
     which: Option<Which>,
     /// Print one JSON object instead of tables
@@ -57,7 +60,9 @@ pub struct BenchArgs {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Which {
-    /// Start to the reply to tools/list with 1,000 and with many keys stored
+    /// Everything at full length, a table each
+    All,
+    /// Start to the reply to tools/list with 1,000 and with many keys stored; a `get` beside a bare process
     Cold {
         /// How many keys are many
         #[arg(long, value_name = "N", default_value_t = COLD_KEYS)]
@@ -116,11 +121,26 @@ impl Plan {
 }
 
 impl Which {
-    /// Nothing for the echo server, which measures nothing.
+    /// All that measure something.
+    fn each() -> [Self; 9] {
+        [
+            Self::Cold { keys: COLD_KEYS },
+            Self::Write { commit_delay_ms: 0 },
+            Self::Calls,
+            Self::Scale { keys: SCALE_KEYS },
+            Self::Instances,
+            Self::Lists,
+            Self::Search,
+            Self::Port,
+            Self::Push,
+        ]
+    }
+
+    /// Nothing for the echo server, which measures nothing, and for all: they are measured one after the other.
     fn measure(&self, plan: &Plan) -> anyhow::Result<Vec<Report>> {
         let one = |report| vec![report];
         match self {
-            Self::Cold { keys } => cold::run(plan, *keys).map(one),
+            Self::Cold { keys } => Ok(vec![cold::run(plan, *keys)?, command::run(plan)?]),
             Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms).map(one),
             Self::Calls => calls::run(plan),
             Self::Scale { keys } => scale::run(plan, *keys).map(one),
@@ -129,12 +149,14 @@ impl Which {
             Self::Search => search::run(plan).map(one),
             Self::Port => port::run(plan).map(one),
             Self::Push => push::run(plan),
+            Self::All => Ok(Vec::new()),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
+            Self::All => "all",
             Self::Cold { .. } => "cold",
             Self::Write { .. } => "write",
             Self::Calls => "calls",
@@ -152,38 +174,44 @@ impl Which {
 /// Runs one bench or all and prints what it found. Must be called outside an async runtime:
 /// the clients block, and the echo server builds a runtime of its own.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
-    let all = [
-        Which::Cold { keys: COLD_KEYS },
-        Which::Write { commit_delay_ms: 0 },
-        Which::Calls,
-        Which::Scale { keys: SCALE_KEYS },
-        Which::Instances,
-        Which::Lists,
-        Which::Search,
-        Which::Port,
-        Which::Push,
-    ];
-    let chosen = args.which.as_ref().map_or(&all[..], std::slice::from_ref);
-    let plan = Plan { quick: args.quick, dir: args.dir.unwrap_or_else(std::env::temp_dir) };
-    let mut found = Map::new();
+    let in_short = args.which.is_none();
+    let plan = Plan { quick: args.quick || in_short, dir: args.dir.unwrap_or_else(std::env::temp_dir) };
+    let all = Which::each();
+    let chosen = match &args.which {
+        None | Some(Which::All) => &all[..],
+        Some(one) => std::slice::from_ref(one),
+    };
+    let mut found = Vec::new();
     for which in chosen {
+        if in_short && !args.json {
+            note(which.name())?;
+        }
         let reports = which.measure(&plan).with_context(|| format!("bench {}", which.name()))?;
-        if reports.is_empty() {
-            return Ok(());
+        if !args.json && !in_short {
+            // Each table as soon as it is known: all of them take minutes.
+            reports.iter().try_for_each(|report| report.write_table(&mut io::stdout().lock()))?;
         }
-        for report in reports {
-            if args.json {
-                found.insert(report.name.to_owned(), report.to_json());
-            } else {
-                // Each table as soon as it is known: all of them take minutes.
-                report.write_table(&mut io::stdout().lock())?;
-            }
-        }
+        found.extend(reports);
     }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let summary = in_short.then(|| Summary::of(&found));
     if args.json {
-        writeln!(io::stdout().lock(), "{}", Value::Object(found))?;
+        let mut all: Map<String, Value> =
+            found.iter().map(|report| (report.name.to_owned(), report.to_json())).collect();
+        all.extend(summary.map(|summary| ("summary".to_owned(), summary.to_json())));
+        writeln!(io::stdout().lock(), "{}", Value::Object(all))?;
+    } else if let Some(summary) = summary {
+        summary.write_table(&mut io::stdout().lock())?;
     }
     Ok(())
+}
+
+/// Says what is being measured, to a person who waits for the table.
+fn note(name: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() { writeln!(stderr, "measuring {name} …") } else { Ok(()) }
 }
 
 #[cfg(test)]

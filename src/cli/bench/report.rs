@@ -50,6 +50,13 @@ impl Report {
         })
     }
 
+    /// The figure of a column in the first row whose name is meant.
+    pub(super) fn figure(&self, is_meant: impl Fn(&str) -> bool, column: &str) -> Option<f64> {
+        let at = self.columns.iter().position(|each| each.key == column)?;
+        let (_, figures) = self.rows.iter().find(|(name, _)| is_meant(name))?;
+        figures.get(at).copied().flatten()
+    }
+
     /// The report as a table: names to the left, figures to the right, ratios below.
     pub(super) fn write_table(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}: {}", self.name, self.about)?;
@@ -85,16 +92,17 @@ impl Report {
 }
 
 /// Enough digits for a script, few enough to read.
-fn rounded(figure: f64) -> f64 {
+pub(super) fn rounded(figure: f64) -> f64 {
     (figure * 10_000.0).round() / 10_000.0
 }
 
-fn show(figure: Option<f64>, decimals: usize) -> String {
+/// A figure with its digits, the unknown as a dash.
+pub(super) fn show(figure: Option<f64>, decimals: usize) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.decimals$}"))
 }
 
 /// The first cell of a line to the left, the others to the right of their column.
-fn write_aligned(out: &mut dyn Write, lines: &[Vec<String>]) -> io::Result<()> {
+pub(super) fn write_aligned(out: &mut dyn Write, lines: &[Vec<String>]) -> io::Result<()> {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|at| {

@@ -60,6 +60,21 @@ impl CpuTime {
     }
 }
 
+/// CPU time of all children of this process that have ended and been waited for, in milliseconds, in steps of 10.
+pub(super) fn children_ms() -> Option<f64> {
+    of_children(&fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// The ticks of the children, in user and in system mode. The second field may hold spaces, so it is skipped whole.
+fn of_children(stat: &str) -> Option<f64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) * MS_PER_TICK)
+}
+
+/// Linux shows a hundred ticks a second, whatever it counts in.
+const MS_PER_TICK: f64 = 10.0;
+
 /// Proportional set size of `pid` in MiB: shared pages are split among those who share them.
 pub(super) fn pss_mib(pid: u32) -> Option<f64> {
     kib("Pss:", &fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?).map(|kib| kib / 1024.0)
@@ -92,6 +107,13 @@ mod tests {
         let rollup = "5600-7ffd [rollup]\nRss:  5000 kB\nPss:      1234 kB\nPss_Dirty: 9 kB\n";
         assert_eq!(kib("Pss:", rollup), Some(1234.0));
         assert_eq!(kib("Pss:", "Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_ticks_of_children_are_found_behind_any_name() {
+        let stat = "42 (a b) c) S 1 42 42 0 -1 4194304 90 700 0 0 11 12 13 14 20 0 1 0 100 1000";
+        assert_eq!(of_children(stat), Some(270.0));
+        assert_eq!(of_children("42 (x) S 1"), None);
     }
 
     #[test]

@@ -17,6 +17,19 @@ pub(crate) fn normal(env: &Env, text: &str) -> String {
     text.replace(env!("CARGO_PKG_VERSION"), "<version>")
 }
 
+/// What a person is shown, without colours, and with the times of the day and those told in words replaced.
+pub(crate) fn shown(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    pieces.for_each(|piece| plain.push_str(piece.split_once('m').expect("a colour ends with m").1));
+    let plain = replace_shape(&plain, "dd:dd:dd", "<clock>");
+    let mut told = plain.replace("just now", "<ago>");
+    for seconds in (1..60).rev() {
+        told = told.replace(&format!(" {seconds} seconds ago"), " <ago>");
+    }
+    told
+}
+
 /// Whether this is a time as replies write it.
 pub(crate) fn is_time(text: &str) -> bool {
     text.len() == TIME.len() && matches_at(text.as_bytes(), TIME)
