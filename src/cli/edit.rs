@@ -126,7 +126,9 @@ async fn in_editor(key: &str, if_version: Option<u64>, session: &Session, output
             Err(wrong) => wrong,
             Ok(()) => match save(&edited, &text, session).await {
                 Ok(reply) => return output.reply(&reply),
-                Err(OpError::VersionMismatch { .. } | OpError::NotFound { .. }) => return Err(conflict(&edited, &text, draft, session)),
+                Err(OpError::VersionMismatch { .. } | OpError::NotFound { .. }) => {
+                    return Err(conflict(&edited, &text, draft, session));
+                }
                 Err(refused @ (OpError::InvalidArgument { .. } | OpError::TooLarge { .. })) => refused.to_string(),
                 Err(error) => return Err(kept(draft, error.to_string())),
             },

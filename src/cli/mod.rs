@@ -161,7 +161,9 @@ pub fn main() -> ExitCode {
 
 /// The command line as clap knows it.
 fn command() -> clap::Command {
-    examples::shown(Cli::command())
+    // A value that is set does not stand in a help: it may be nobody else's business, and the help is the same everywhere.
+    let command = examples::shown(Cli::command()).mut_args(|arg| arg.hide_env_values(true));
+    command.mut_subcommands(|command| command.mut_args(|arg| arg.hide_env_values(true)))
 }
 
 /// Reads the command line.

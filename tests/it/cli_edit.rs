@@ -9,10 +9,8 @@ use crate::harness::{Env, Output, run};
 /// Runs `edit` with a shell script as the editor: `$1` is the file, `mindcache` this program.
 fn edit(env: &Env, key: &str, script: &str, answers: &str) -> Output {
     let script = env.file("editor.sh", script.as_bytes());
-    let mut command = env.command();
+    let mut command = env.command_that_finds_it("mindcache");
     command.args(["edit", key]).env("EDITOR", format!("sh '{script}'"));
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_mindcache")).parent().unwrap();
-    command.env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default()));
     command.env("TMPDIR", env.path(""));
     run(command, answers.as_bytes())
 }

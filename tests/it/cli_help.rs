@@ -32,7 +32,8 @@ fn the_published_reference_is_what_help_says() {
          `tests/it/cli_help.rs`.\n",
     );
     let mut add = |title: &str, text: &str| {
-        page += &format!("\n## {title}\n\n```text\n{}\n```\n", text.trim_end());
+        let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+        page += &["\n## ", title, "\n\n```text\n", &lines.join("\n"), "\n```\n"].concat();
     };
     let all = help(&["--help"]);
     add("mindcache", &all);
@@ -129,12 +130,10 @@ fn each_shell_gets_a_script_that_asks_this_program() {
 fn a_real_bash_completes_a_key() {
     let env = Env::new();
     env.cli(&["set", "notes", "v"]).ok();
-    let mut command = env.command_of("bash".as_ref());
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_mindcache")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = env.command_that_finds_it("bash");
     let line = "source <(mindcache completions bash); COMP_WORDS=(mindcache get no); COMP_CWORD=2; COMP_TYPE=9; \
                 _clap_complete_mindcache mindcache no get; echo \"${COMPREPLY[@]}\"";
-    command.env("PATH", path).args(["--norc", "-c", line]);
+    command.args(["--norc", "-c", line]);
     if Command::new("bash").arg("--version").stdout(Stdio::null()).status().is_err() {
         return skip("there is no bash");
     }

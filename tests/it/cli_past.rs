@@ -103,7 +103,7 @@ fn a_first_version_is_compared_with_nothing_and_bytes_by_their_sizes() {
     let write =
         |bytes: &[u8]| env.cli_with_stdin(&["set", "logo", "--type", "image", "--content-type", "image/png"], bytes);
     write(&[0xff; 10]).ok();
-    write(&[0xfe; 200_000]).ok();
+    write(&vec![0xfe; 200_000]).ok();
     assert_eq!(env.cli(&["diff", "logo"]).ok(), "-image/png, 10 bytes\n+image/png, 195.3 KiB\n");
     env.cli_with_stdin(&["set", "large"], "line\n".repeat(40_000).as_bytes()).ok();
     env.cli(&["append", "large", "more"]).ok();
@@ -136,7 +136,7 @@ fn instances_are_compared_with_their_values() {
         Keys added: 1, removed: 1, changed: 1.
     "]]
     .assert_eq(&told(&env, &["instance", "diff", "default", "copy"]));
-    expect![[r#"
+    expect![[r"
         + came
         --- version 0 (not there)
         +++ version 5
@@ -155,6 +155,6 @@ fn instances_are_compared_with_their_values() {
         -old
         +new
         Keys added: 1, removed: 1, changed: 1.
-    "#]]
+    "]]
     .assert_eq(&told(&env, &["instance", "diff", "default", "copy", "--values"]));
 }

@@ -110,6 +110,16 @@ impl Env {
         command
     }
 
+    /// Another program that finds the program by its name.
+    pub(crate) fn command_that_finds_it(&self, program: &str) -> Command {
+        let mut command = self.command_of(Path::new(program));
+        let ours = Path::new(env!("CARGO_BIN_EXE_mindcache")).parent().map(Path::to_owned);
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&others)));
+        command.env("PATH", path.expect("no folder's name has a colon"));
+        command
+    }
+
     /// Runs a command to its end without input.
     pub(crate) fn cli(&self, args: &[&str]) -> Output {
         self.cli_with_stdin(args, b"")
