@@ -42,6 +42,15 @@ fn calls_are_measured_over_pipes_and_http_beside_an_echo() {
 }
 
 #[test]
+fn a_start_and_a_command_are_timed_beside_a_bare_process() {
+    let found = quick("cold");
+    assert_eq!(members(&found), ["cold", "cold_get"]);
+    assert_eq!(rows(&found, "cold", &["tools_list_ms"]).len(), 3);
+    assert_eq!(rows(&found, "cold_get", &["wall_ms", "wall_p90_ms", "cpu_ms"]).len(), 2);
+    assert!(found["cold_get"]["ratios"]["wall_over_bare"].is_number(), "{found}");
+}
+
+#[test]
 fn the_list_of_tools_is_timed_and_weighed() {
     let found = quick("lists");
     assert_eq!(rows(&found, "lists", &["p50_us", "p99_us", "tools", "kib"]).len(), 2);
