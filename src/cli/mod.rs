@@ -47,11 +47,11 @@ use output::{Failure, Output, is_closed_pipe};
 #[command(name = "mindcache", version, after_help = EXIT_CODES)]
 struct Cli {
     /// Instance, by name or id
-    #[arg(short, long, global = true, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE", add = complete::instances())]
+    #[arg(short, long, global = true, display_order = 900, default_value = "default", value_name = "NAME", env = "MINDCACHE_INSTANCE", add = complete::instances())]
     instance: String,
 
     /// Print the structured result
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     json: bool,
 
     #[command(flatten)]
