@@ -14,7 +14,10 @@ use mindcache::{
         value::{BlobRef, Stored},
         view::{Found, IdRange, Position, ReadView, Touched},
     },
-    ops::operation::{Cx, Wait},
+    ops::{
+        keys::write::Write,
+        operation::{Cx, Operation as _, Wait},
+    },
 };
 
 /// The keys by name.
@@ -44,6 +47,7 @@ pub(crate) fn person() -> Cx {
         now_ms: 1_795_254_225_120,
         mode: Mode::Edit,
         existing_only: false,
+        operation: Write::NAME,
         principal: Principal::local(PrincipalKind::Human),
         actor: Actor {
             principal: "local".into(),
