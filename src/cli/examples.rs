@@ -44,6 +44,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("export", "mindcache export keys.json\nmindcache export --all backup.mindcache"),
     ("import", "mindcache import keys.json\nmindcache import --dry-run ~/project/CLAUDE.md"),
     ("call", "mindcache call op_search '{\"query\": \"\"}'\nmindcache call log_read '{\"since\": 0}'"),
+    (
+        "install",
+        "mindcache install --list\nmindcache install --client cursor --dry-run\nmindcache install --client claude-code --rules",
+    ),
+    ("uninstall", "mindcache uninstall --client cursor"),
+    ("print-config", "mindcache print-config --client zed"),
     ("doctor", "mindcache doctor\nmindcache doctor --deep --json"),
     ("sql", "mindcache sql \"SELECT key, version FROM keys WHERE type = 'json'\""),
     (
