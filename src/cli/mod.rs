@@ -14,6 +14,8 @@ mod keys;
 mod mcp;
 mod output;
 mod port;
+#[cfg(test)]
+mod reference;
 mod search;
 mod serve;
 mod sql;

@@ -43,7 +43,7 @@ impl From<io::Error> for Failure {
 
 impl Failure {
     /// The exit codes that `--help` lists.
-    fn code(&self) -> u8 {
+    pub(super) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Operation(OpError::InvalidArgument { .. }) => 2,
             Self::Operation(OpError::NotFound { .. }) | Self::Mistyped(..) => 3,

@@ -65,6 +65,7 @@ mod sql;
 mod templates;
 mod tidy;
 mod tools;
+mod tour;
 mod trace;
 mod undo;
 mod upkeep;

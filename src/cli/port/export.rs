@@ -82,7 +82,8 @@ pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: 
     if output.is_json() {
         return output.structured(&serde_json::json!({"keys": count, "as_of_seq": as_of_seq}));
     }
-    output.line(&format!("Wrote {count} keys to {}, as of change {as_of_seq}.", path.display()))
+    let keys = if count == 1 { "key" } else { "keys" };
+    output.line(&format!("Wrote {count} {keys} to {}, as of change {as_of_seq}.", path.display()))
 }
 
 /// The names of all instances that are no snapshots.

@@ -18,7 +18,7 @@ impl From<OpError> for Problem {
 }
 
 /// The status of an error: docs of the operation contract, one line each.
-fn status(error: &OpError) -> StatusCode {
+pub(crate) fn status(error: &OpError) -> StatusCode {
     match error {
         OpError::InvalidArgument { .. } => StatusCode::BAD_REQUEST,
         OpError::PermissionDenied { .. } => StatusCode::FORBIDDEN,
