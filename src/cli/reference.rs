@@ -191,10 +191,8 @@ fn flags(command: &clap::Command, prefix: &str, is_global: bool, page: &mut Stri
         let default = if default.is_empty() { String::new() } else { format!("`{}`", default.join(",")) };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let variable = variable.to_string_lossy();
-        page.push_str(&format!(
-            "| `{prefix}--{long}{value}` | `{variable}` | {default} | {} |\n",
-            help.replace('|', "\\|")
-        ));
+        let help = help.replace('|', "\\|");
+        page.extend(["| `", prefix, "--", long, &value, "` | `", &variable, "` | ", &default, " | ", &help, " |\n"]);
     }
 }
 

@@ -20,7 +20,7 @@ fn steps(document: &str) -> Vec<Step> {
             Some(end) if line == end => fence = None,
             Some(_) => match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => steps.push(Step { command: command.to_owned(), expected: String::new() }),
-                (None, Some(step)) => step.expected += &format!("{line}\n"),
+                (None, Some(step)) => step.expected.extend([line, "\n"]),
                 (None, None) => panic!("a block begins with a command: {line}"),
             },
         }
@@ -48,10 +48,10 @@ fn follow(document: &str) {
     assert!(steps.len() > 3, "{document} has blocks");
     let env = Env::new();
     let program = Path::new(env!("CARGO_BIN_EXE_mindcache")).parent().unwrap();
-    let found = std::env::var("PATH").unwrap_or_default();
+    let found = std::env::var_os("PATH").unwrap_or_default();
     for Step { command, expected } in steps {
         let mut shell = env.command_of(Path::new("sh"));
-        shell.env("PATH", format!("{}:{found}", program.display()));
+        shell.env("PATH", format!("{}:{}", program.display(), found.display()));
         shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]);
         let printed = String::from_utf8(run(shell, b"").stdout).unwrap();
         // A value is printed as it is, without a line break behind it.
