@@ -1,5 +1,6 @@
 //! The commands that a person types. They act in edit mode, as the user of this machine.
 
+mod backup;
 pub mod bench;
 mod beside;
 mod clients;
@@ -14,6 +15,7 @@ mod keys;
 mod mcp;
 mod output;
 mod port;
+mod progress;
 #[cfg(test)]
 mod reference;
 mod search;
@@ -21,6 +23,7 @@ mod serve;
 mod sql;
 mod views;
 mod watch;
+mod whole;
 mod words;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -116,6 +119,8 @@ enum Command {
     Export(port::ExportArgs),
     /// Bring in keys from a file: an export, or another memory
     Import(port::ImportArgs),
+    /// Write the whole store into one file while others use it, or build a data folder from such a file
+    Backup(backup::BackupArgs),
     /// Call any operation with its arguments as JSON
     Call(keys::CallArgs),
     /// Put mindcache into the config of a client on this machine
@@ -213,6 +218,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Instance(args) => instances::run(args, &session, output).await,
             Command::Doctor(args) => doctor::run(&args, &settings, &session, output).await,
+            Command::Backup(args) => backup::run(&args, &settings, output),
             Command::Sql(args) => sql::run(&args, &settings, &session, output),
             Command::Export(args) => port::export(args, &session, output).await,
             Command::Import(args) => port::import(args, &session, output).await,

@@ -8,6 +8,7 @@ pub mod key_tools;
 pub mod markdown;
 pub mod notes;
 pub mod prompt;
+pub mod sealed;
 pub mod search;
 pub mod template;
 

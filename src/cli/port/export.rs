@@ -19,8 +19,9 @@ use super::super::{
     Session,
     beside::beside,
     output::{Failure, Output},
+    progress::{Progress, Unit},
 };
-use super::{PAGE, progress::Progress};
+use super::PAGE;
 
 /// `export`.
 #[derive(Debug, Args)]
@@ -106,7 +107,7 @@ async fn all_names(session: &Session) -> Result<Vec<String>, Failure> {
 }
 
 fn write_archive(session: &Session, all: Option<&Vec<String>>, out: &mut dyn Write) -> Result<Written, Failure> {
-    let progress = Progress::new("export");
+    let progress = Progress::new("export", Unit::Keys);
     let mut sum = Written { count: 0, as_of_seq: 0 };
     let archive = RefCell::new(archive::Writer::new(&mut *out, all.is_some())?);
     let targets = match all {
@@ -142,7 +143,7 @@ struct Written {
 }
 
 fn write(session: &Session, format: Format, out: &mut dyn Write) -> Result<Written, Failure> {
-    let progress = Progress::new("export");
+    let progress = Progress::new("export", Unit::Keys);
     let out = RefCell::new(out);
     let written = session.kernel.derive(&session.caller, &session.instance, |tx, _| {
         let mut out = out.borrow_mut();

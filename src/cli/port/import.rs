@@ -26,10 +26,10 @@ use super::{
     super::{
         Session,
         output::{Failure, Output},
+        progress::{Progress, Unit},
     },
     input::{Format, Input},
     plan::{self, Plan},
-    progress::Progress,
 };
 
 /// `import`.
@@ -117,7 +117,7 @@ pub(super) fn add_counts(result: &mut Value, counts: &Counts, plan: &Plan) {
 
 /// Brings the keys in beside those that are there.
 async fn merge(input: Input, plan: &Plan, session: &Session) -> Result<Counts, Failure> {
-    let progress = Progress::new("import");
+    let progress = Progress::new("import", Unit::Keys);
     let mut counts = Counts::default();
     // One turn is read while the one before it is written.
     let (sender, mut turns) = mpsc::channel(1);
@@ -171,7 +171,7 @@ fn add(counts: &mut Counts, reply: Reply) -> Result<(), OpError> {
 async fn replace(input: &Input, plan: &Plan, session: &Session) -> Result<Counts, Failure> {
     let mut tries = 0;
     loop {
-        let progress = Progress::new("import");
+        let progress = Progress::new("import", Unit::Keys);
         let mut keys = Keys::default();
         input.read(plan.number, &mut |item| {
             let Item::Key(key) = item else { return Ok(()) };

@@ -4,7 +4,6 @@ mod export;
 mod import;
 mod input;
 mod plan;
-mod progress;
 
 pub(super) use export::{ExportArgs, export};
 pub(super) use import::{ImportArgs, import};

@@ -18,9 +18,9 @@ use super::{
     super::{
         Session,
         output::{Failure, Output},
+        progress::{Progress, Unit},
     },
     input::Input,
-    progress::Progress,
 };
 
 /// What a file holds.
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Reads a file to its end. Errors: what of it is wrong, and where; nothing of it may be imported then.
     pub(super) fn of(input: &Input, number: usize) -> Result<Self, OpError> {
-        let progress = Progress::new("check");
+        let progress = Progress::new("check", Unit::Keys);
         let mut plan = Self { number, names: HashSet::new(), left_out: Vec::new() };
         input.read(number, &mut |item| {
             progress.add(1);
@@ -75,7 +75,7 @@ pub(super) fn show(
     session: &Session,
     output: &Output,
 ) -> Result<Counts, Failure> {
-    let progress = Progress::new("compare");
+    let progress = Progress::new("compare", Unit::Keys);
     let mut counts = Counts::default();
     let changes: RefCell<Vec<Value>> = RefCell::default();
     let tell = |sign: char, change: &str, name: &str| {

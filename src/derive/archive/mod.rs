@@ -13,22 +13,14 @@ mod read;
 mod write;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+use super::sealed::{self, CONTENTS, Form, Sum};
 
 pub use read::Archive;
 pub use write::Writer;
 
-const MANIFEST: &str = "manifest.json";
-const CONTENTS: &str = "contents.json";
-const FORMAT: &str = "mindcache-archive";
-const FORMAT_VERSION: u64 = 1;
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    format: String,
-    format_version: u64,
-}
+/// What an archive says it is.
+const FORM: Form = Form { format: "mindcache-archive", version: 1, contents_bytes: 64 * 1024 * 1024 };
 
 /// What the archive holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -52,25 +44,9 @@ pub struct Instance {
     pub keys: u64,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sum {
-    name: String,
-    bytes: u64,
-    sha256: String,
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|half| char::from_digit(half.into(), 16)).collect()
-}
-
 /// Whether an archive begins so.
 pub fn is_archive(head: &[u8]) -> bool {
-    head.get(..MANIFEST.len()) == Some(MANIFEST.as_bytes()) && head.get(257..262) == Some(b"ustar")
+    sealed::is_sealed(head)
 }
 
 #[cfg(test)]

@@ -5,15 +5,18 @@ use std::{
     io::{self, Write},
 };
 
-use super::{CONTENTS, Contents, FORMAT, FORMAT_VERSION, Instance, MANIFEST, Manifest, Sum, sha256};
-use crate::{derive::json, model::portable::Portable};
+use super::{Contents, FORM, Instance};
+use crate::{
+    derive::{json, sealed},
+    model::portable::Portable,
+};
 
 /// Bytes of records after which a part is full.
 const PART_BYTES: usize = 1024 * 1024;
 
 /// An archive that is being written.
 pub struct Writer<'w> {
-    tar: tar::Builder<&'w mut dyn Write>,
+    tar: sealed::Writer<&'w mut dyn Write>,
     contents: Contents,
     blobs: HashSet<String>,
     /// The records that are not written yet.
@@ -26,11 +29,8 @@ impl<'w> Writer<'w> {
     /// Begins an archive; `all` is one of a whole store.
     pub fn new(out: &'w mut dyn Write, all: bool) -> io::Result<Self> {
         let contents = Contents { all, ..Contents::default() };
-        let mut writer =
-            Self { tar: tar::Builder::new(out), contents, blobs: HashSet::new(), part: Vec::new(), parts: 0 };
-        let manifest = Manifest { format: FORMAT.into(), format_version: FORMAT_VERSION };
-        writer.entry(MANIFEST, &serde_json::to_vec(&manifest)?)?;
-        Ok(writer)
+        let tar = sealed::Writer::new(out, &FORM)?;
+        Ok(Self { tar, contents, blobs: HashSet::new(), part: Vec::new(), parts: 0 })
     }
 
     /// Begins an instance.
@@ -45,7 +45,7 @@ impl<'w> Writer<'w> {
     pub fn key(&mut self, key: &Portable) -> io::Result<()> {
         let mut blob = None;
         if key.content.is_large() {
-            let sha = sha256(key.content.as_bytes());
+            let sha = sealed::sha256(key.content.as_bytes());
             if self.blobs.insert(sha.clone()) {
                 self.entry(&format!("blobs/{sha}"), key.content.as_bytes())?;
             }
@@ -62,9 +62,8 @@ impl<'w> Writer<'w> {
     /// Ends the archive.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()?;
-        let contents = serde_json::to_vec(&self.contents)?;
-        self.entry(CONTENTS, &contents)?;
-        self.tar.finish()
+        let contents = self.contents;
+        self.tar.finish(|entries| Contents { entries, ..contents }).map(drop)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -78,12 +77,6 @@ impl<'w> Writer<'w> {
     }
 
     fn entry(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o600);
-        header.set_entry_type(tar::EntryType::Regular);
-        self.tar.append_data(&mut header, name, bytes)?;
-        self.contents.entries.push(Sum { name: name.into(), bytes: bytes.len() as u64, sha256: sha256(bytes) });
-        Ok(())
+        self.tar.add(name, bytes.len() as u64, bytes).map(drop)
     }
 }

@@ -155,6 +155,25 @@ pub(super) fn template_image() -> Result<Vec<u8>, OpError> {
     Ok(IMAGE.get_or_init(|| image).clone())
 }
 
+/// The tables and indexes of a database: type, name, table, SQL.
+pub(super) type Schema = Vec<(String, String, String, Option<String>)>;
+
+/// What a database consists of.
+pub(super) fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
+    let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
+}
+
+/// What a database of ours consists of.
+pub(super) fn fresh_schema() -> Result<Schema, OpError> {
+    let build = || {
+        let mut connection = Connection::open_in_memory()?;
+        migrate(&mut connection)?;
+        schema(&connection)
+    };
+    build().map_err(|error| explain(&error, Path::new("the template of an instance")))
+}
+
 fn build_image() -> rusqlite::Result<Vec<u8>> {
     let mut connection = Connection::open_in_memory()?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -39,7 +39,8 @@ pub(super) fn copy_instance(from: &Path, to: &Path, root: &Path, access: Access)
     .map(drop)
 }
 
-fn back_up(source: &Connection, from: &Path, beside: &Path) -> Result<(), OpError> {
+/// Copies the database as of one seq.
+pub(super) fn back_up(source: &Connection, from: &Path, beside: &Path) -> Result<(), OpError> {
     let path = beside.join(files::DATABASE);
     files::new_file(&path).map_err(|error| files::unavailable(&error, "create", &path))?;
     let copy = || -> rusqlite::Result<bool> {
@@ -63,7 +64,8 @@ fn back_up(source: &Connection, from: &Path, beside: &Path) -> Result<(), OpErro
     }
 }
 
-fn set_access(beside: &Path, access: Access) -> Result<(), OpError> {
+/// Writes into a copy what may be done with it.
+pub(super) fn set_access(beside: &Path, access: Access) -> Result<(), OpError> {
     // Closing the last connection leaves one file without a log beside it.
     let connection = connection::open_writer(beside, Durability::Normal)?;
     let set = connection.execute("UPDATE state SET access = ?1", [access.number()]);

@@ -84,8 +84,15 @@ impl SqliteStore {
                 .faults
                 .push(Fault::new(what, "end the program that reads it all the time, or restart the clients"));
         }
-        let found = look(&connection, &mut examined)
-            .and_then(|()| if is_deep { look_through(&connection, &folder, &mut examined) } else { Ok(()) });
+        // One state, although others write to it.
+        let found = connection.unchecked_transaction().and_then(|state| {
+            look(&state, &mut examined)?;
+            if is_deep {
+                examined.faults.extend(database_faults(&state, &folder));
+                look_at_blobs(&state, &folder, &mut examined)?;
+            }
+            Ok(())
+        });
         if let Err(error) = found {
             examined.faults.push(connection::explain(&error, &folder.join(files::DATABASE)).into());
         }
@@ -99,9 +106,17 @@ fn look(connection: &Connection, examined: &mut Examined) -> rusqlite::Result<()
     Ok(())
 }
 
-fn look_through(connection: &Connection, folder: &Path, examined: &mut Examined) -> rusqlite::Result<()> {
+/// What is wrong with a database: every page, index, count and row of the log.
+pub(super) fn database_faults(connection: &Connection, folder: &Path) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Err(error) = look_through(connection, &mut faults) {
+        faults.push(connection::explain(&error, &folder.join(files::DATABASE)).into());
+    }
+    faults
+}
+
+fn look_through(connection: &Connection, faults: &mut Vec<Fault>) -> rusqlite::Result<()> {
     const RESTORE: &str = "restore the instance from a snapshot or a backup";
-    let faults = &mut examined.faults;
     let mut damaged: Vec<String> = Vec::new();
     connection.pragma_query(None, "integrity_check", |row| {
         let said: String = row.get(0)?;
@@ -126,10 +141,14 @@ fn look_through(connection: &Connection, folder: &Path, examined: &mut Examined)
     if wrong(GAPS)? > 0 {
         faults.push(Fault::new("rows of the log are missing", RESTORE));
     }
+    Ok(())
+}
+
+fn look_at_blobs(connection: &Connection, folder: &Path, examined: &mut Examined) -> rusqlite::Result<()> {
     let large = blobs::folder_of(folder);
     for blob in named_blobs(connection)? {
         if let Some(what) = blob_fault(&large, &blob) {
-            faults.push(Fault::new(what, "put the file back from a backup, or write the key anew"));
+            examined.faults.push(Fault::new(what, "put the file back from a backup, or write the key anew"));
         }
     }
     Ok(())
@@ -191,7 +210,7 @@ fn computed_entries(connection: &Connection, faults: &mut Vec<Fault>) -> rusqlit
 }
 
 /// Large values that a record or the log names.
-fn named_blobs(connection: &Connection) -> rusqlite::Result<Vec<BlobRef>> {
+pub(super) fn named_blobs(connection: &Connection) -> rusqlite::Result<Vec<BlobRef>> {
     let mut statement = connection.prepare(
         "SELECT DISTINCT json_extract(body, '$.value.blob.sha256'), json_extract(body, '$.value.blob.bytes') FROM \
          (SELECT body FROM record WHERE kind = 'key' UNION ALL SELECT body FROM log WHERE kind = 'key') \

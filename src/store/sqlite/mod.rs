@@ -1,5 +1,6 @@
 //! The store on SQLite: a folder an instance, with `instance.db`, `search.db`, `blobs/` and `lock`.
 
+mod backup;
 mod blobs;
 mod connection;
 mod copy;
@@ -34,8 +35,9 @@ use super::{
 };
 use connection::Durability;
 
-pub(crate) use files::{make_folder, new_file};
+pub(crate) use files::{make_folder, new_file, sync_folder};
 
+pub use backup::{Copied, Expected, Large, Rebuild, Stage};
 pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
 pub use examine::{Examined, Fault};
 pub use query::object;

@@ -138,7 +138,8 @@ impl Blobs {
         is_whole(&self.path(&blob.sha256), blob.bytes)
     }
 
-    fn path(&self, sha256: &str) -> PathBuf {
+    /// Where a value is.
+    pub(super) fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(sha256.get(..2).unwrap_or("00")).join(sha256)
     }
 }

@@ -10,9 +10,19 @@ use crate::kernel::clock::Stopwatch;
 /// How often the line is written anew, in milliseconds.
 const EVERY_MS: u128 = 100;
 
-/// Counts keys.
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unit {
+    /// Keys.
+    Keys,
+    /// Bytes, shown as MiB.
+    Bytes,
+}
+
+/// Counts what is done.
 pub(super) struct Progress {
     what: &'static str,
+    unit: Unit,
     is_shown: bool,
     since: Stopwatch,
     count: Cell<u64>,
@@ -21,9 +31,10 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Begins to count; nothing is shown where nobody looks, nor in the first moment.
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str, unit: Unit) -> Self {
         Self {
             what,
+            unit,
             is_shown: io::stderr().is_terminal(),
             since: Stopwatch::start(),
             count: Cell::new(0),
@@ -32,17 +43,22 @@ impl Progress {
     }
 
     /// So many more are done.
-    pub(super) fn add(&self, keys: u64) {
-        self.count.set(self.count.get() + keys);
+    pub(super) fn add(&self, more: u64) {
+        self.count.set(self.count.get() + more);
         if !self.is_shown {
             return;
         }
         let now = self.since.elapsed_ms();
         if now >= self.shown_ms.get() + EVERY_MS {
             self.shown_ms.set(now);
-            let rate = u128::from(self.count.get()) * 1000 / now.max(1);
+            let (size, name) = match self.unit {
+                Unit::Keys => (1, "keys"),
+                Unit::Bytes => (1024 * 1024, "MiB"),
+            };
+            let rate = u128::from(self.count.get()) * 1000 / now.max(1) / u128::from(size);
+            let count = self.count.get() / size;
             // A terminal that is gone is no reason to stop.
-            drop(write!(io::stderr(), "\r{}: {} keys, {rate} a second\x1b[K", self.what, self.count.get()));
+            drop(write!(io::stderr(), "\r{}: {count} {name}, {rate} a second\x1b[K", self.what));
         }
     }
 }
