@@ -173,6 +173,11 @@ fn command() -> clap::Command {
     command.mut_subcommands(|command| command.mut_args(|arg| arg.hide_env_values(true)))
 }
 
+/// The names of all commands.
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Reads the command line.
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = command();

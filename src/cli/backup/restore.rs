@@ -34,7 +34,8 @@ pub(super) fn restore(path: &Path, store: &SqliteStore, output: &Output) -> Resu
     }
     let mut rebuild = store.rebuild()?;
     let contents = unpack(file, &mut rebuild).map_err(|error| within(path, error))?;
-    let expected = |id: &InstanceId, State { as_of_seq, records }: State| Expected { id: id.clone(), as_of_seq, records };
+    let expected =
+        |id: &InstanceId, State { as_of_seq, records }: State| Expected { id: id.clone(), as_of_seq, records };
     let instances: Vec<_> = contents.instances.iter().map(|each| expected(&each.id, each.state)).collect();
     let catalog = expected(&InstanceId::catalog(), contents.catalog);
     rebuild.finish(&catalog, &instances).map_err(|error| within(path, error))?;

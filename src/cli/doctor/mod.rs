@@ -1,6 +1,7 @@
 //! `mindcache doctor`: whether the store is well and clients would be answered, each finding with what to do.
 
 mod clients;
+mod processes;
 mod trip;
 
 use std::{fs, path::Path};
@@ -13,11 +14,11 @@ use crate::{
     kernel::clock::{Clock as _, SystemClock},
     model::instance::{InstanceId, InstanceRef},
     ops::{instances::catalog::List, operation::Operation as _},
-    store::sqlite::{Fault, SqliteStore},
+    store::sqlite::{Fault, SqliteStore, sqlite_version},
 };
 
 use super::{
-    Session,
+    Session, commands,
     output::{Failure, Output},
 };
 
@@ -60,8 +61,10 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let root = settings.data_dir()?;
     let store = settings.store()?;
-    let mut checks = vec![Check::new("version", env!("CARGO_PKG_VERSION"), Vec::new()), folder(&root, &store)];
+    let versions = format!("{} with SQLite {}", env!("CARGO_PKG_VERSION"), sqlite_version());
+    let mut checks = vec![Check::new("version", versions, Vec::new()), folder(&root, &store)];
     if root.join("catalog").exists() {
+        checks.push(processes::check(&root, &commands()));
         checks.extend(instances(args, session, &store, settings).await);
     } else {
         checks.push(Check::new("store", "none yet: it is made on first use", Vec::new()));
@@ -110,9 +113,20 @@ fn folder(root: &Path, store: &SqliteStore) -> Check {
             faults.push(Fault::new("the disk is nearly full", "free some space"));
         }
     }
-    if root.exists() && is_open_to_others(root) {
-        let what = format!("other users of this machine can look into {}", root.display());
-        faults.push(Fault::new(what, format!("chmod 700 {}", root.display())));
+    let token = root.join("token");
+    for (path, mode) in [(root, "700"), (token.as_path(), "600")] {
+        if path.exists() && is_open_to_others(path) {
+            let what = format!("other users of this machine can look into {}", path.display());
+            faults.push(Fault::new(what, format!("chmod {mode} {}", path.display())));
+        }
+    }
+    if root.exists() && !is_writable(root) {
+        let what = format!("{} cannot be written", root.display());
+        faults.push(Fault::new(what, "make it writable for this user, or choose another with --data-dir"));
+    }
+    if let Some(left) = store.unfinished_restore() {
+        let what = format!("a restore did not end and has left {}", left.display());
+        faults.push(Fault::new(what, "restore again, which removes it, or remove it by hand"));
     }
     Check::new("data folder", detail, faults)
 }
@@ -132,6 +146,16 @@ fn free_bytes(_: &Path) -> Option<u64> {
 fn is_open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(unix)]
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.permissions().readonly())
 }
 
 #[cfg(not(unix))]

@@ -84,7 +84,11 @@ pub fn read<C: DeserializeOwned>(
         found.push(Sum { name: place.name, bytes: bytes_read, sha256 });
     }
     let contents = contents.ok_or_else(|| refused(CONTENTS, "the file ends before it"))?;
-    if sums(&contents) == found { Ok(contents) } else { Err(refused(CONTENTS, "the archive does not hold what it says")) }
+    if sums(&contents) == found {
+        Ok(contents)
+    } else {
+        Err(refused(CONTENTS, "the archive does not hold what it says"))
+    }
 }
 
 fn place(

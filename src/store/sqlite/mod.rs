@@ -42,6 +42,11 @@ pub use connection::{Durability as DurabilitySetting, LATEST_VERSION};
 pub use examine::{Examined, Fault};
 pub use query::object;
 
+/// The version of the SQLite that was built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// All instances under one data folder.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -81,6 +86,12 @@ impl SqliteStore {
     #[must_use]
     pub fn with_network(self, is_network_allowed: bool) -> Self {
         Self { is_network_allowed, ..self }
+    }
+
+    /// What a restore into this data folder has left that did not end.
+    pub fn unfinished_restore(&self) -> Option<PathBuf> {
+        let root = std::fs::canonicalize(&self.root).or_else(|_| std::path::absolute(&self.root)).ok()?;
+        backup::beside(&root).filter(|beside| beside.exists() && gate::is_free(beside))
     }
 
     /// The data folder.

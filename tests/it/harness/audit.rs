@@ -76,6 +76,16 @@ impl Audit {
         records.map(|((_, id), (_, _, body))| (member(body, "name"), id.clone())).collect()
     }
 
+    /// The ids of the instances, deleted ones too: of a catalog.
+    pub(crate) fn instance_ids(&self) -> Vec<String> {
+        self.records.keys().filter(|(kind, _)| kind == "instance").map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Where the files are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The value in the body of a key, from its file when it has one.
     pub(crate) fn value(&self, body: &str) -> String {
         let body: Value = serde_json::from_str(body).expect("a body is JSON");

@@ -4,7 +4,6 @@
 mod rebuild;
 mod stage;
 
-
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -16,6 +15,7 @@ use crate::model::{
     kind::Kind as _,
 };
 
+pub(super) use rebuild::beside;
 pub use rebuild::{Expected, Rebuild};
 pub use stage::{Copied, Large, Stage};
 
@@ -31,8 +31,7 @@ fn damaged(what: String, remedy: &str) -> OpError {
 /// The instances that a catalog lists, deleted ones too.
 fn listed(connection: &Connection, folder: &Path) -> Result<Vec<(InstanceId, Instance)>, OpError> {
     let told = |error: rusqlite::Error| connection::explain(&error, &folder.join(files::DATABASE));
-    let mut statement =
-        connection.prepare("SELECT id, body FROM record WHERE kind = ?1 ORDER BY id").map_err(told)?;
+    let mut statement = connection.prepare("SELECT id, body FROM record WHERE kind = ?1 ORDER BY id").map_err(told)?;
     let mut rows = statement.query([Instance::KIND]).map_err(told)?;
     let mut listed = Vec::new();
     while let Some(row) = rows.next().map_err(told)? {

@@ -48,7 +48,7 @@ pub struct Expected {
 }
 
 /// Where a data folder is built: `.<name>.restoring` beside it.
-pub(in super::super) fn beside(root: &Path) -> Option<PathBuf> {
+pub(in crate::store::sqlite) fn beside(root: &Path) -> Option<PathBuf> {
     let name = root.file_name()?.to_str()?;
     Some(root.with_file_name(format!(".{name}.restoring")))
 }
@@ -121,9 +121,8 @@ impl Rebuild {
             self.settle(expected)?;
         }
         self.compare(instances)?;
-        let (place, failed) = (self.beside.root(), |error: io::Error| {
-            files::unavailable(&error, "put in place", &self.root)
-        });
+        let (place, failed) =
+            (self.beside.root(), |error: io::Error| files::unavailable(&error, "put in place", &self.root));
         // The large values have their names in the instances.
         match fs::remove_dir_all(place.join(files::BLOBS)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -204,10 +203,15 @@ fn put(place: &Path, root: &Path) -> Result<(), OpError> {
         fs::remove_dir(root).map_err(|error| files::unavailable(&error, "put in place", root))?;
     }
     fs::rename(place, root).map_err(|error| match error.kind() {
-        io::ErrorKind::DirectoryNotEmpty => refuse_full(root).err().unwrap_or_else(|| busy("the data folder is in use")),
+        io::ErrorKind::DirectoryNotEmpty => {
+            refuse_full(root).err().unwrap_or_else(|| busy("the data folder is in use"))
+        }
         io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy => OpError::Unavailable {
             reason: Reason::Io,
-            what: format!("{} is the root of a file system, and a data folder is put in place as a whole", root.display()),
+            what: format!(
+                "{} is the root of a file system, and a data folder is put in place as a whole",
+                root.display()
+            ),
             remedy: "name a folder in it with --data-dir".into(),
         },
         _ => files::unavailable(&error, "put in place", root),

@@ -163,7 +163,10 @@ impl Stage {
         let copy = connection::open_reader(&copied.folder)?;
         if let Some(fault) = examine::database_faults(&copy, &copied.folder).into_iter().next() {
             let what = format!("{}: {}", from.display(), fault.what);
-            return Err(damaged(what, "see `mindcache doctor --deep`; `mindcache export` still writes what can be read"));
+            return Err(damaged(
+                what,
+                "see `mindcache doctor --deep`; `mindcache export` still writes what can be read",
+            ));
         }
         let told = |error: rusqlite::Error| explain(&error, &copied.folder);
         (copied.as_of_seq, copied.records) = extent(&copy).map_err(told)?;
