@@ -13,4 +13,6 @@ pub mod search;
 pub mod template;
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod samples;

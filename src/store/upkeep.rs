@@ -52,6 +52,6 @@ pub trait Duty: Send + Sync {
     /// Removes folders that were left by creations and removals that did not end: those that nothing `is_wanted`,
     /// that are older than an hour and whose lock can be taken. Answers how many.
     fn sweep(&self, now_ms: i64, is_wanted: &dyn Fn(&InstanceId) -> Result<bool, OpError>) -> Result<u64, OpError>;
-    /// Instances that are to be scrubbed.
+    /// Instances that are to be scrubbed; what a backup has left that did not end is removed at once.
     fn to_scrub(&self) -> Result<Vec<InstanceId>, OpError>;
 }

@@ -235,3 +235,36 @@ fn a_full_disk_is_said_and_loses_nothing() {
     assert_eq!(keys, acknowledged);
     assert_eq!(next.value("first"), "kept");
 }
+
+#[test]
+fn a_backup_or_restore_onto_a_full_disk_leaves_what_was_there() {
+    let env = Env::new();
+    env.cli(&["set", "k", "v"]).ok();
+    for number in 0..20 {
+        env.cli(&["set", &format!("large {number}"), &format!("{number}{}", "x".repeat(100_000))]).ok();
+    }
+    let folder = env.path("disk");
+    let Some(_disk) = SmallDisk::on(&folder) else {
+        return skip("mounting a file system is not allowed here");
+    };
+    let (file, ballast) = (folder.join("b.tar"), folder.join("ballast"));
+    let path = file.to_str().unwrap();
+    env.cli(&["backup", path]).ok();
+    let before = fs::read(&file).unwrap();
+    let target = folder.join("restored");
+    let restore = ["--data-dir", target.to_str().unwrap(), "backup", "--restore", path];
+    for leave in [0, 5 * PAGE, 100 * PAGE] {
+        fill(&ballast, leave);
+        let said = env.cli(&["backup", path]).fails(1);
+        assert!(said.contains("No space left"), "{said}");
+        assert_eq!(fs::read(&file).unwrap(), before);
+        let said = env.cli(&restore).fails(6);
+        assert!(said.contains("space") || said.contains("room"), "{said}");
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["b.tar", "ballast"]);
+        fs::remove_file(&ballast).unwrap();
+    }
+    env.cli(&["backup", path]).ok();
+    env.cli(&restore).ok();
+}

@@ -43,6 +43,7 @@ fn a_well_store_is_well_and_both_transports_answer() {
         for check in [
             "version: ",
             "data folder: ",
+            "processes: nobody else has the store open",
             "the catalog: ",
             "instance \"default\": 2 records",
             "stdio: answered by",
@@ -83,4 +84,73 @@ fn each_kind_of_damage_is_found() {
     assert!(faults(&env).contains("is not what it was"));
     std::fs::write(folder.join("instance.db"), [7; 8192]).unwrap();
     assert!(faults(&env).contains("instance.db"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_has_the_store_open_is_told_without_what_was_written() {
+    let env = store();
+    let mut client = env.mcp();
+    client.write("k", "v");
+    let server = env.serve(&["--no-auth"]);
+    server.mcp().call("list_keys", &serde_json::json!({})).ok();
+    let check = |env: &Env| {
+        let output = env.cli(&["--json", "doctor"]);
+        let told: Value = serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+        told["checks"].as_array().unwrap().iter().find(|check| check["check"] == "processes").unwrap().clone()
+    };
+    let told = check(&env);
+    let detail = told["detail"].as_str().unwrap().to_owned();
+    for (pid, command) in [(client.pid(), "mcp"), (server.pid(), "serve")] {
+        let begin = format!("{pid} mindcache {command} since ");
+        let since = detail.split_once(&begin).unwrap_or_else(|| panic!("{begin}: {detail}")).1;
+        assert!(crate::harness::normal::is_time(&since[..24]), "{detail}");
+    }
+    assert!(!detail.contains("--no-auth"), "arguments may hold values: {detail}");
+    assert_eq!(told["ok"], true);
+    crate::harness::signal(client.pid(), "STOP");
+    let fault = check(&env)["faults"][0].clone();
+    crate::harness::signal(client.pid(), "CONT");
+    assert!(fault["what"].as_str().unwrap().contains(&format!("process {} ", client.pid())), "{fault}");
+    assert!(fault["remedy"].as_str().unwrap().contains(&format!("kill -CONT {}", client.pid())), "{fault}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_that_others_can_read_and_a_restore_that_did_not_end_are_found() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = store();
+    drop(env.serve(&[]));
+    let token = env.data().join("token");
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let found = faults(&env);
+    assert!(found.contains("other users") && found.contains("token"), "{found}");
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    env.cli(&["doctor"]).ok();
+    let left = env.path(".data.restoring");
+    std::fs::create_dir(&left).unwrap();
+    assert!(faults(&env).contains("a restore did not end"));
+    std::fs::remove_dir(&left).unwrap();
+    std::fs::set_permissions(env.data(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(faults(&env).contains("other users"));
+}
+
+#[test]
+fn bug_a_deep_look_took_what_was_written_meanwhile_for_damage() {
+    let env = store();
+    let mut client = env.mcp();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Acquire) {
+                client.write("notes", "again");
+                client.write("more", &"x".repeat(70_000));
+            }
+        });
+        let outputs: Vec<_> = (0..6).map(|_| env.cli(&["doctor", "--deep"])).collect();
+        stop.store(true, std::sync::atomic::Ordering::Release);
+        for output in outputs {
+            assert_eq!(output.code, 0, "{}", String::from_utf8_lossy(&output.stdout));
+        }
+    });
 }

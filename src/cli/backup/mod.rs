@@ -57,6 +57,7 @@ pub(super) fn run(args: &BackupArgs, settings: &Settings, output: &Output) -> Re
 
 /// What a backup holds.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Contents {
     /// The version of mindcache that made it.
@@ -65,29 +66,39 @@ struct Contents {
     store_version: i32,
     /// When it was begun.
     made_at: String,
+    /// The catalog, which lists the instances.
     catalog: State,
     /// In the order of their ids.
     instances: Vec<Instance>,
     /// Deleted instances whose time was up before they were copied.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     left_out: Vec<InstanceId>,
+    /// Each entry before this one, in order.
     entries: Vec<Sum>,
 }
 
 /// The state of a database.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct State {
     /// The seq of its last change.
     as_of_seq: u64,
+    /// How many records it has.
     records: u64,
 }
 
 /// An instance of a backup.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Instance {
+    /// Its id.
+    #[cfg_attr(test, schemars(with = "String"))]
     id: InstanceId,
+    /// Its name.
     name: String,
+    /// The state of its database.
     state: State,
 }
 
@@ -115,5 +126,38 @@ fn limit(name: &str) -> Option<u64> {
     match part(name)? {
         Part::Database(_) => Some(DATABASE_BYTES),
         Part::Large(_) => Some(limits::VALUE_BYTES as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `schemas/backup.json` is generated from the types: `UPDATE_EXPECT=1 cargo test` writes it anew.
+    #[test]
+    fn the_published_schema_of_backups_is_that_of_the_types() {
+        let schema = serde_json::json!({ "contents.json": schemars::schema_for!(Contents) });
+        expect_test::expect_file!["../../../schemas/backup.json"].assert_eq(&format!("{schema:#}\n"));
+    }
+
+    #[test]
+    fn only_names_of_a_backup_are_parts_of_one() {
+        let id = "0ad0a8a6-2d6c-4b6e-9f0f-0e6c6b6f4a11";
+        for name in [CATALOG, &format!("instances/{id}/instance.db"), &format!("blobs/{}", "a0".repeat(32))] {
+            assert!(limit(name).is_some(), "{name}");
+        }
+        for name in [
+            "",
+            "token",
+            "./catalog/instance.db",
+            "instances/_catalog/instance.db",
+            "instances/../instance.db",
+            &format!("instances/{}/instance.db", id.to_uppercase()),
+            &format!("instances/{id}/instance.db-wal"),
+            &format!("blobs/{}", "A0".repeat(32)),
+            "blobs/../x",
+        ] {
+            assert!(limit(name).is_none(), "{name}");
+        }
     }
 }

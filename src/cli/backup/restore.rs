@@ -1,7 +1,7 @@
 //! Building a data folder from a backup, which may have come from anywhere.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufReader, Read},
     path::Path,
 };
@@ -28,10 +28,11 @@ use super::{
 /// Unpacks it beside the data folder, checks all of it, and puts it in place.
 pub(super) fn restore(path: &Path, store: &SqliteStore, output: &Output) -> Result<(), Failure> {
     let told = |error: io::Error| Failure::Other(anyhow::anyhow!("cannot read {}: {error}", path.display()));
-    let file = File::open(path).map_err(told)?;
-    if !file.metadata().map_err(told)?.is_file() {
+    // Asked first: opening a pipe waits for whoever writes into it.
+    if !fs::metadata(path).map_err(told)?.is_file() {
         return Err(Failure::Usage(format!("{} is no file", path.display())));
     }
+    let file = File::open(path).map_err(told)?;
     let mut rebuild = store.rebuild()?;
     let contents = unpack(file, &mut rebuild).map_err(|error| within(path, error))?;
     let expected =

@@ -2,18 +2,27 @@
 
 use std::{
     cell::RefCell,
+    collections::HashMap,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueEnum};
-use serde_json::Value;
-
 use crate::{
-    derive::{archive, json, markdown},
-    model::{instance::InstanceRef, key::Key, portable::Portable, view::IdRange},
-    ops::{instances::catalog::List, operation::Operation as _, port, tx::Tx},
+    derive::{
+        archive::{self, Origin},
+        json, markdown,
+    },
+    model::{
+        error::OpError,
+        instance::{Instance, InstanceId, InstanceRef},
+        key::Key,
+        limits,
+        portable::Portable,
+        view::IdRange,
+    },
+    ops::{port, tx::Tx},
 };
+use clap::{Args, ValueEnum};
 
 use super::super::{
     Session,
@@ -31,7 +40,7 @@ pub(in crate::cli) struct ExportArgs {
     /// How [default: told from the file's name, else json]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// All instances but snapshots, as an archive
+    /// All instances, clones and snapshots too, as an archive
     #[arg(long)]
     all: bool,
 }
@@ -68,9 +77,9 @@ pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: 
     if !args.all {
         session.begin().await?;
     }
-    let names = if args.all { all_names(session).await? } else { Vec::new() };
+    let listed = if args.all { Some(all(session)?) } else { None };
     let write = |session: &Session, format: Format, out: &mut dyn Write| match format {
-        Format::Archive => write_archive(session, args.all.then_some(&names), out),
+        Format::Archive => write_archive(session, listed.as_deref(), out),
         _ => write(session, format, out),
     };
     let Some(path) = args.file else {
@@ -87,39 +96,60 @@ pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: 
     output.line(&format!("Wrote {count} {keys} to {}, as of change {as_of_seq}.", path.display()))
 }
 
-/// The names of all instances that are no snapshots.
-async fn all_names(session: &Session) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    let mut call = serde_json::json!({});
-    loop {
-        let result = session.execute(List::NAME, call).await?.result;
-        for instance in result.get("instances").and_then(Value::as_array).into_iter().flatten() {
-            let text = |field: &str| instance.get(field).and_then(Value::as_str);
-            let is_snapshot =
-                text("note").is_some() || instance.get("read_only").and_then(Value::as_bool) == Some(true);
-            names.extend(text("name").filter(|_| !is_snapshot).map(str::to_owned));
+/// All instances, parents before what was made of them.
+fn all(session: &Session) -> Result<Vec<(String, Origin)>, OpError> {
+    let catalog = InstanceRef::Id(InstanceId::catalog());
+    let found = session.kernel.derive(&session.caller, &catalog, |tx, _| {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), PAGE)?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|held| held.record.id.clone());
+            for held in page.into_iter().filter(|held| held.content.deleted_at.is_none()) {
+                let Instance { name, parent, note, read_only, snapshot, .. } = held.content;
+                let parent = parent.map(|id| id.to_string());
+                found.push((held.record.id, name, Origin { parent, note, read_only, snapshot }));
+            }
+            if is_last {
+                return Ok(found);
+            }
         }
-        match result.get("next_cursor").filter(|cursor| cursor.is_string()) {
-            Some(cursor) => call = serde_json::json!({ "cursor": cursor }),
-            None => return Ok(names),
-        }
-    }
+    })?;
+    Ok(in_order(found))
 }
 
-fn write_archive(session: &Session, all: Option<&Vec<String>>, out: &mut dyn Write) -> Result<Written, Failure> {
+/// Parents first, their ids replaced by their names; one that is gone is no parent any more.
+fn in_order(found: Vec<(String, String, Origin)>) -> Vec<(String, Origin)> {
+    let names: HashMap<String, String> = found.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect();
+    let parents: HashMap<String, String> = found
+        .iter()
+        .filter_map(|(id, _, origin)| Some((id.clone(), origin.parent.clone().filter(|id| names.contains_key(id))?)))
+        .collect();
+    let depth =
+        |id: &String| std::iter::successors(parents.get(id), |id| parents.get(*id)).take(limits::INSTANCES).count();
+    let mut ordered: Vec<_> = found.into_iter().map(|(id, name, origin)| (depth(&id), name, origin)).collect();
+    ordered.sort_by_key(|(depth, ..)| *depth);
+    let of_parent = |origin: Origin| Origin { parent: origin.parent.and_then(|id| names.get(&id).cloned()), ..origin };
+    ordered.into_iter().map(|(_, name, origin)| (name, of_parent(origin))).collect()
+}
+
+fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut dyn Write) -> Result<Written, Failure> {
     let progress = Progress::new("export", Unit::Keys);
     let mut sum = Written { count: 0, as_of_seq: 0 };
     let archive = RefCell::new(archive::Writer::new(&mut *out, all.is_some())?);
     let targets = match all {
-        Some(names) => names.iter().map(|name| InstanceRef::parse(name)).collect::<Result<Vec<_>, _>>()?,
-        None => vec![session.instance.clone()],
+        Some(listed) => listed
+            .iter()
+            .map(|(name, origin)| Ok((InstanceRef::parse(name)?, origin.clone())))
+            .collect::<Result<Vec<_>, OpError>>()?,
+        None => vec![(session.instance.clone(), Origin::default())],
     };
-    for instance in targets {
+    for (instance, origin) in targets {
         let name = session.kernel.locate(&instance)?.name;
         let written = session.kernel.derive(&session.caller, &instance, |tx, _| {
             let mut archive = archive.borrow_mut();
             let mut count = 0;
-            let begun = archive.begin(&name, tx.seq()).map_err(Failure::from);
+            let begun = archive.begin(&name, tx.seq(), origin.clone()).map_err(Failure::from);
             let done = begun.and_then(|()| {
                 each(tx, |key| {
                     count += 1;
@@ -147,13 +177,13 @@ fn write(session: &Session, format: Format, out: &mut dyn Write) -> Result<Writt
     let out = RefCell::new(out);
     let written = session.kernel.derive(&session.caller, &session.instance, |tx, _| {
         let mut out = out.borrow_mut();
-        Ok(all(tx, format, &mut **out, &progress))
+        Ok(document(tx, format, &mut **out, &progress))
     })?;
     out.into_inner().flush()?;
     written
 }
 
-fn all(tx: &Tx<'_>, format: Format, out: &mut dyn Write, progress: &Progress) -> Result<Written, Failure> {
+fn document(tx: &Tx<'_>, format: Format, out: &mut dyn Write, progress: &Progress) -> Result<Written, Failure> {
     let mut written = Written { count: 0, as_of_seq: tx.seq() };
     match format {
         Format::Json => json::begin(out, written.as_of_seq)?,

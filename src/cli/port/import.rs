@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    derive::archive,
     model::{
         error::{OpError, Reason},
         instance::InstanceRef,
+        limits,
         portable::{Item, Portable},
     },
     ops::{
@@ -54,7 +56,7 @@ const TRIES: usize = 3;
 /// Imports a file: into the instance of the command, or, of an archive of a whole store, into those that it names.
 pub(in crate::cli) async fn import(args: ImportArgs, session: &Session, output: &Output) -> Result<(), Failure> {
     let input = Input::open(&args.file, args.format)?;
-    let Some(names) = input.instances()? else {
+    let Some(instances) = input.instances()? else {
         let plan = Plan::of(&input, 1)?;
         session.begin().await?;
         session.kernel.resolve(&session.instance)?;
@@ -62,19 +64,51 @@ pub(in crate::cli) async fn import(args: ImportArgs, session: &Session, output: 
     };
     // All of it is looked at before any instance is changed.
     let mut plans = Vec::new();
-    for (index, name) in names.into_iter().enumerate() {
-        plans.push((session.on(InstanceRef::parse(&name)?), Plan::of(&input, index + 1)?, name));
+    for (index, instance) in instances.iter().enumerate() {
+        let on = session.on(InstanceRef::parse(&instance.name)?);
+        check_origin(instance)?;
+        plans.push((on, Plan::of(&input, index + 1)?, instance));
     }
-    for (session, plan, name) in plans {
-        if !args.dry_run {
-            session.kernel.locate_or_create(&session.caller, &session.instance).await?;
-        }
+    for (session, plan, instance) in plans {
         if !output.is_json() {
-            output.line(&format!("Instance \"{name}\":"))?;
+            output.line(&format!("Instance \"{}\":", instance.name))?;
+        }
+        let is_there = session.kernel.locate(&session.instance).is_ok();
+        if is_there && instance.origin.read_only {
+            if !output.is_json() {
+                output.line("It is there, and in the archive nothing may be written to it: left as it is.")?;
+            }
+            continue;
+        }
+        if !args.dry_run && !is_there {
+            make(instance, &session).await?;
         }
         one(&args, &input, &plan, &session, output).await?;
+        if !args.dry_run && instance.origin.read_only {
+            let which = parse(json!(instance.name))?;
+            session.kernel.close(&session.caller, &which, instance.origin.snapshot).await?;
+        }
     }
     Ok(())
+}
+
+/// Refuses what no instance can be.
+fn check_origin(instance: &archive::Instance) -> Result<(), OpError> {
+    let note = instance.origin.note.as_deref().unwrap_or_default();
+    if note.chars().count() > limits::NOTE_CHARACTERS {
+        return Err(OpError::invalid("note", format!("a note has at most {} characters", limits::NOTE_CHARACTERS), ""));
+    }
+    instance.origin.parent.as_deref().map_or(Ok(()), |parent| InstanceRef::parse(parent).map(drop))
+}
+
+/// Makes the instance, as a copy of its parent where that is there.
+async fn make(instance: &archive::Instance, session: &Session) -> Result<(), Failure> {
+    let parent = match &instance.origin.parent {
+        Some(name) => session.kernel.resolve(&InstanceRef::parse(name)?).ok(),
+        None => None,
+    };
+    let name = parse(json!(instance.name))?;
+    Ok(session.kernel.recreate(&session.caller, name, parent, instance.origin.note.clone()).await?)
 }
 
 /// Imports into one instance.

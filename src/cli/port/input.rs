@@ -67,10 +67,11 @@ impl Input {
             notes.sort();
             return Ok(input(Source::Folder(notes)));
         }
-        let mut file = File::open(path).map_err(told)?;
-        if !file.metadata().map_err(told)?.is_file() {
+        // Asked first: opening a pipe waits for whoever writes into it.
+        if !fs::metadata(path).map_err(told)?.is_file() {
             return Err(Failure::Usage(format!("{} is no file: it has to be read twice", path.display())));
         }
+        let mut file = File::open(path).map_err(told)?;
         let mut head = Vec::new();
         (&mut file).take(HEAD_BYTES).read_to_end(&mut head).map_err(told)?;
         let refused = |rule: &str| OpError::invalid(path.display().to_string(), rule, "");
@@ -89,11 +90,11 @@ impl Input {
     }
 
     /// The instances of an archive of a whole store, in order; nothing for what goes into one that the caller names.
-    pub(super) fn instances(&self) -> Result<Option<Vec<String>>, OpError> {
+    pub(super) fn instances(&self) -> Result<Option<&[archive::Instance]>, OpError> {
         let Source::Archive(source) = &self.source else { return Ok(None) };
         let (_, archive) = &**source;
         if archive.is_all() {
-            return Ok(Some(archive.instances().iter().map(|instance| instance.name.clone()).collect()));
+            return Ok(Some(archive.instances()));
         }
         if archive.instances().len() == 1 {
             return Ok(None);

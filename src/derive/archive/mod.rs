@@ -24,16 +24,20 @@ const FORM: Form = Form { format: "mindcache-archive", version: 1, contents_byte
 
 /// What the archive holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Contents {
+pub(super) struct Contents {
     /// It is of a whole store: its instances go where they came from.
     all: bool,
+    /// Its instances: the records of the n-th, counted from 1, are in `instances/<n>/`.
     instances: Vec<Instance>,
+    /// Each entry before this one, in order.
     entries: Vec<Sum>,
 }
 
 /// An instance of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Instance {
     /// Its name.
@@ -42,6 +46,34 @@ pub struct Instance {
     pub as_of_seq: u64,
     /// How many keys it has.
     pub keys: u64,
+    /// What it was beside its keys.
+    #[serde(default, skip_serializing_if = "Origin::is_plain")]
+    pub origin: Origin,
+}
+
+/// What an instance is beside its keys: a clone or a snapshot of another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The name of the instance that it was cloned from, one that comes before it in the archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// What a snapshot was taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Nothing may be written to it.
+    #[serde(default)]
+    pub read_only: bool,
+    /// It was taken to stay as it was.
+    #[serde(default)]
+    pub snapshot: bool,
+}
+
+impl Origin {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether an archive begins so.

@@ -16,7 +16,7 @@ use crate::{
 fn archive(keys: &[Portable]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = Writer::new(&mut out, false).unwrap();
-    writer.begin("default", 7).unwrap();
+    writer.begin("default", 7, Origin::default()).unwrap();
     for key in keys {
         writer.key(key).unwrap();
     }

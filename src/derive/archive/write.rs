@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Contents, FORM, Instance};
+use super::{Contents, FORM, Instance, Origin};
 use crate::{
     derive::{json, sealed},
     model::portable::Portable,
@@ -34,10 +34,10 @@ impl<'w> Writer<'w> {
     }
 
     /// Begins an instance.
-    pub fn begin(&mut self, name: &str, as_of_seq: u64) -> io::Result<()> {
+    pub fn begin(&mut self, name: &str, as_of_seq: u64, origin: Origin) -> io::Result<()> {
         self.flush()?;
         self.parts = 0;
-        self.contents.instances.push(Instance { name: name.to_owned(), as_of_seq, keys: 0 });
+        self.contents.instances.push(Instance { name: name.to_owned(), as_of_seq, keys: 0, origin });
         Ok(())
     }
 

@@ -31,26 +31,38 @@ pub const FORMAT_VERSION: u64 = 1;
 
 /// A key as it stands in the document.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
+    /// Its name.
     key: KeyName,
+    /// What kind of value it holds.
     #[serde(rename = "type")]
     key_type: KeyType,
+    /// Its MIME type; always there for images and files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
+    /// How it takes part.
     system_tags: SystemTags,
+    /// Free words to find it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    /// Its place in the prompt.
     #[serde(default)]
     z_index: i64,
+    /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    /// A JSON Schema that each written value must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<Value>,
+    /// Whether its older values are kept.
     #[serde(default, skip_serializing_if = "is_full")]
     history: History,
+    /// When it dies, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    /// Text, or JSON text for `json`, or base64 for images and files; empty where it stands elsewhere.
     value: std::borrow::Cow<'a, str>,
     /// Of an archive: the SHA-256 of the value, which stands elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,15 +31,20 @@ pub struct Form {
     pub contents_bytes: u64,
 }
 
+/// The first entry: what the file is.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+pub(super) struct Manifest {
+    /// What it is.
     format: String,
+    /// Another one is refused.
     format_version: u64,
 }
 
 /// Name, size and SHA-256 of an entry.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sum {
     /// Its name.

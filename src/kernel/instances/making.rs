@@ -46,14 +46,31 @@ struct New {
 impl Kernel {
     /// An empty instance.
     pub(super) async fn create_instance(&self, caller: &Caller, name: NewName) -> Result<Reply, OpError> {
+        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, snapshot: false };
+        self.make_empty(caller, entry).await
+    }
+
+    async fn make_empty(&self, caller: &Caller, entry: Enter) -> Result<Reply, OpError> {
         // Said before the work; what counts is said again by the turn that enters it. The catalog comes first: instances
         // without one would look like a store that has lost it.
-        self.check_free(&name)?;
+        if let Naming::Exactly(name) = &entry.name {
+            self.check_free(name)?;
+        }
         let (store, id) = (Arc::clone(&self.store), fresh());
         let making = id.clone();
         let made = blocking(move || store.create(&making).map(drop));
-        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, snapshot: false };
         self.make(caller, New { id, operation: Create::NAME, entry }, made).await
+    }
+
+    /// An empty instance that is, as in the store that it comes from, a copy of another or was taken for something.
+    pub async fn recreate(
+        &self,
+        caller: &Caller,
+        name: NewName,
+        parent: Option<InstanceId>,
+        note: Option<String>,
+    ) -> Result<(), OpError> {
+        self.make_empty(caller, Enter { name: Naming::Exactly(name), parent, note, snapshot: false }).await.map(drop)
     }
 
     /// A copy of an instance, whole or only some of its keys.

@@ -18,7 +18,7 @@ use crate::{
         instances::{
             self,
             arguments::Which,
-            state::{Alter, Change, Delete, Forget, SetAccess, expired},
+            state::{Alter, Change, Delete, Forget, SetAccess, SetReadOnly, expired},
         },
         operation::{Reply, Wait},
         procedure::Arguments as _,
@@ -34,6 +34,12 @@ use super::{
 const FORGOTTEN: usize = 100;
 
 impl Kernel {
+    /// Closes an instance for writing, as one that was set read-only or as a snapshot.
+    pub async fn close(&self, caller: &Caller, which: &Which, is_snapshot: bool) -> Result<(), OpError> {
+        let change = if is_snapshot { Change::Keep } else { Change::ReadOnly(true) };
+        self.alter(caller, SetReadOnly::NAME, which, change).await.map(drop)
+    }
+
     /// Changes what may be done with an instance.
     pub(super) async fn alter(
         &self,
@@ -44,7 +50,7 @@ impl Kernel {
     ) -> Result<Reply, OpError> {
         let (id, _) = match change {
             Change::Undelete => self.entered(|tx, cx| instances::deleted_or_not(tx, cx, which))?,
-            Change::Delete | Change::ReadOnly(_) => self.named(which)?,
+            Change::Delete | Change::ReadOnly(_) | Change::Keep => self.named(which)?,
         };
         if let Some(access) = change.restriction() {
             self.set_access(caller, operation, &id, access).await?;

@@ -77,6 +77,8 @@ pub enum Change {
     Undelete,
     /// Whether nothing may be written to it.
     ReadOnly(bool),
+    /// It stays as it is: a snapshot.
+    Keep,
 }
 
 impl Change {
@@ -84,7 +86,7 @@ impl Change {
     pub fn restriction(self) -> Option<Access> {
         match self {
             Self::Delete => Some(Access::Deleted),
-            Self::ReadOnly(true) => Some(Access::ReadOnly),
+            Self::ReadOnly(true) | Self::Keep => Some(Access::ReadOnly),
             Self::Undelete | Self::ReadOnly(false) => None,
         }
     }
@@ -107,7 +109,7 @@ impl Call for Alter {
         let name = &before.name;
         let is_deleted = before.deleted_at.is_some();
         let outcome = match self.change {
-            Change::Delete | Change::ReadOnly(_) if is_deleted => return Err(deleted(id)),
+            Change::Delete | Change::ReadOnly(_) | Change::Keep if is_deleted => return Err(deleted(id)),
             Change::Delete => {
                 instance.deleted_at = Some(cx.now_ms);
                 format!("Deleted instance \"{name}\" ({id}). instance_undelete brings it back within 7 days.")
@@ -122,6 +124,10 @@ impl Call for Alter {
                 }
                 instance.deleted_at = None;
                 format!("Instance \"{name}\" ({id}) is there.")
+            }
+            Change::Keep => {
+                (instance.read_only, instance.snapshot) = (true, true);
+                format!("Instance \"{name}\" ({id}) stays as it is.")
             }
             Change::ReadOnly(read_only) => {
                 instance.read_only = read_only;

@@ -12,7 +12,7 @@ use crate::{
     store::upkeep::Duty,
 };
 
-use super::{connection, files, gate, upkeep::written_ms};
+use super::{backup, connection, files, gate, upkeep::written_ms};
 
 /// Whose lock is the right to the duties.
 const LOCK: &str = "duty.lock";
@@ -95,6 +95,7 @@ impl Duty for SqliteDuty {
     }
 
     fn to_scrub(&self) -> Result<Vec<InstanceId>, OpError> {
+        backup::sweep(&self.root).map_err(|error| files::unavailable(&error, "tidy", &self.root))?;
         let folder = self.root.join(SCRUB);
         let names = match fs::read_dir(&folder) {
             Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
+use crate::harness::audit::hex;
+
 /// The entries of a backup, to be changed and sealed again.
 #[derive(Clone)]
 pub(super) struct Forged {
@@ -47,10 +49,10 @@ impl Forged {
 
     /// The file, with the right sums of what is in it.
     pub(super) fn sealed(mut self) -> Vec<u8> {
-        let sums = self.entries.iter().map(|(name, bytes)| {
-            let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({"name": name, "bytes": bytes.len(), "sha256": sha256})
-        });
+        let sums = self
+            .entries
+            .iter()
+            .map(|(name, bytes)| json!({"name": name, "bytes": bytes.len(), "sha256": hex(&Sha256::digest(bytes))}));
         self.contents["entries"] = sums.collect();
         self.entries.push(("contents.json".to_owned(), self.contents.to_string().into_bytes()));
         let mut out = Builder::new(Vec::new());

@@ -7,6 +7,8 @@ use super::{everything, leftovers, restored, text};
 use crate::harness::{
     Env,
     chance::{Chance, rounds},
+    eventually,
+    mcp::{Client, Era},
     say,
 };
 
@@ -45,7 +47,7 @@ fn a_killed_backup_leaves_the_last_one_and_the_store_as_they_were() {
     let (env, mut chance) = (store(), Chance::of("backup kill"));
     let expected = everything(&env.data());
     let (file, mut replaced, mut first) = (env.path("b.tar"), 0, false);
-    for round in 0..rounds(12) {
+    for round in 0..rounds(8) {
         let before = std::fs::metadata(&file).and_then(|found| found.modified()).ok();
         killed(&env, &["backup", text(&file)], &mut chance);
         if file.exists() {
@@ -68,7 +70,7 @@ fn a_killed_restore_leaves_an_empty_or_a_whole_data_folder() {
     let (file, expected) = (env.path("b.tar"), everything(&env.data()));
     env.cli(&["backup", text(&file)]).ok();
     let (mut whole, mut empty) = (0, 0);
-    for round in 0..rounds(12) {
+    for round in 0..rounds(8) {
         let other = Env::new();
         let was_there = chance.one_in(2);
         if was_there {
@@ -86,4 +88,23 @@ fn a_killed_restore_leaves_an_empty_or_a_whole_data_folder() {
         assert_eq!(leftovers(&other), Vec::<PathBuf>::new(), "round {round}");
     }
     say(&format!("{empty} were cut, {whole} ended before"));
+}
+
+#[test]
+fn upkeep_removes_at_once_what_a_killed_backup_has_left() {
+    let env = store();
+    let left = env.data().join(".new-backup");
+    std::fs::create_dir(&left).unwrap();
+    for name in ["lock", "a value that was purged since"] {
+        std::fs::write(left.join(name), b"").unwrap();
+    }
+    let mut command = env.command();
+    command.arg("mcp").env("MINDCACHE_UPKEEP_EVERY_MS", "50");
+    let mut client = Client::start(command, Era::Legacy);
+    client.handshake();
+    eventually("it is gone", || !left.exists());
+    let file = env.path("b.tar");
+    env.cli(&["backup", text(&file)]).ok();
+    assert!(client.close_stdin_and_wait().status.success());
+    assert_eq!(leftovers(&env), Vec::<PathBuf>::new());
 }

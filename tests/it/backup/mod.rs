@@ -118,7 +118,7 @@ fn live(client: &mut Client, chance: &mut Chance, steps: usize) {
 #[test]
 fn any_store_is_restored_as_it_was() {
     let mut chance = Chance::of("backup");
-    for round in 0..rounds(4) {
+    for round in 0..rounds(2) {
         let env = Env::new();
         let mut client = env.mcp_with(&["--mode", "edit"]);
         client.write("first", "words to find");
@@ -229,6 +229,24 @@ fn a_damaged_store_is_not_backed_up_as_if_it_were_well() {
     assert_eq!(std::fs::read(&file).unwrap().len(), before.len(), "the last good one stays");
     restored(text(&file));
     assert_eq!(leftovers(&env), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_purge_that_was_not_at_its_end_goes_on_in_the_restored_store() {
+    let env = Env::new();
+    env.cli(&["set", "k", "v"]).ok();
+    let (catalog, audit) = crate::harness::audit::audit(&env.data(), "default");
+    // As the first turn of a purge leaves it that needs several.
+    let begun = "INSERT INTO record VALUES (9, 'erasure', 'k', 2, 1, 1, NULL, '{}', '{\"next\":0}'); \
+                 INSERT INTO log SELECT 2, at, 2, NULL, NULL, 'erasure', 'k', 'created', 'purge_key', actor, \
+                 '{\"next\":0}' FROM log WHERE seq = 1; \
+                 INSERT INTO entry VALUES ('due', X'8000000000000000', 'erasure', 'k'); \
+                 INSERT INTO tally VALUES ('erasure', 1, 10); UPDATE state SET head = 2";
+    Connection::open(audit.unwrap().folder().join("instance.db")).unwrap().execute_batch(begun).unwrap();
+    let file = env.path("b.tar");
+    env.cli(&["backup", text(&file)]).ok();
+    let other = restored(text(&file));
+    assert!(other.data().join("scrub").join(&catalog.instances()["default"]).exists());
 }
 
 #[test]

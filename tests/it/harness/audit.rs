@@ -291,7 +291,8 @@ fn member(body: &str, name: &str) -> String {
     body[name].as_str().unwrap_or_default().to_owned()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 

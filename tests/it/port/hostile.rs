@@ -92,3 +92,84 @@ fn a_forged_archive_is_refused_whole() {
         }
     });
 }
+
+#[test]
+fn files_in_other_encodings_and_containers_are_refused() {
+    untouched(|env| {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let graph = |name: &[u8]| {
+            let begin = b"{\"type\":\"entity\",\"name\":\"";
+            [&begin[..], name, b"\",\"entityType\":\"e\",\"observations\":[]}\n"].concat()
+        };
+        let latin: &[u8] =
+            b"# MindCache STM Export\n\n## STM Entries\n\n### k\n- **Type**: `text`\n- **Value**:\n```\n\xe9\n```\n";
+        for (name, bad) in [
+            ("wide.json", wide("{\"k\":\"v\"}")),
+            ("wide.md", [b"\xff\xfe".to_vec(), wide("# note")].concat()),
+            ("latin.md", latin.to_vec()),
+            ("latin.json", b"{\"caf\xe9\":\"v\"}".to_vec()),
+            ("latin.jsonl", graph(b"caf\xe9")),
+            ("cut.jsonl", [graph(b"a"), b"{\"type\":\"entity\",\"na".to_vec()].concat()),
+            // What unpacks to a thousand times its size is not unpacked.
+            ("bomb.gz", b"\x1f\x8b\x08\0\0\0\0\0\x02\x03".repeat(100)),
+            ("bomb.zip", b"PK\x03\x04\x14\0\0\0\x08\0".repeat(100)),
+            ("bomb.zst", b"\x28\xb5\x2f\xfd".repeat(100)),
+        ] {
+            refused(env, &env.file(name, &bad));
+        }
+    });
+}
+
+#[test]
+fn a_value_that_nests_deep_is_a_text_like_any_other() {
+    let env = Env::new();
+    let value = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let file = env.file("deep.json", format!("{{\"k\":{value}}}").as_bytes());
+    env.cli(&["import", &file]).ok();
+    assert_eq!(env.cli(&["get", "k"]).ok(), value);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_of_a_folder_of_notes_are_not_followed() {
+    use crate::harness::run;
+    use std::{os::unix::fs::symlink, process::Command};
+
+    let env = Env::new();
+    let secret = env.file("secret.md", b"secret");
+    std::fs::create_dir_all(env.path("notes")).unwrap();
+    env.file("notes/a.md", b"A");
+    symlink(&secret, env.path("notes/link.md")).unwrap();
+    symlink(env.path(""), env.path("notes/up")).unwrap();
+    let mut make = Command::new("mkfifo");
+    make.arg(env.path("notes/pipe.md"));
+    run(make, b"").ok();
+    env.cli(&["import", env.path("notes").to_str().unwrap()]).ok();
+    assert_eq!(env.cli(&["ls"]).ok(), "a\n");
+    // A pipe is refused without waiting for what comes out of it.
+    env.cli(&["import", env.path("notes/pipe.md").to_str().unwrap()]).fails(2);
+    env.cli(&["backup", "--restore", env.path("notes/pipe.md").to_str().unwrap()]).fails(2);
+}
+
+#[test]
+fn forged_markdown_makes_no_key_that_was_not_exported() {
+    let source = super::filled();
+    let path = source.path("out.md");
+    source.cli(&["export", path.to_str().unwrap()]).ok();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    untouched(|env| {
+        // A fence that closes too early, a key twice, a key less, a line between two keys.
+        let at = whole.find("### ").unwrap();
+        let second = at + 4 + whole[at + 4..].find("\n### ").unwrap() + 1;
+        let forged = [
+            whole.replacen("````", "```", 1),
+            [&whole[..second], &whole[at..second], &whole[second..]].concat(),
+            [&whole[..at], &whole[second..]].concat(),
+            [&whole[..second], "and more\n", &whole[second..]].concat(),
+        ];
+        for bad in forged {
+            assert_ne!(bad, whole);
+            refused(env, &env.file("forged.md", bad.as_bytes()));
+        }
+    });
+}

@@ -163,3 +163,50 @@ fn an_archive_of_everything_is_restored_into_an_empty_store() {
     assert_eq!(other.cli(&["-i", "work", "get", "k"]).ok(), "v");
     env.cli(&["export", "--all", "--format", "json"]).fails(2);
 }
+
+#[test]
+fn clones_and_snapshots_of_an_archive_are_what_they_were() {
+    let env = Env::new();
+    env.cli(&["set", "k", "1"]).ok();
+    env.cli(&["instance", "clone", "default", "child"]).ok();
+    env.cli(&["instance", "clone", "child", "a grandchild"]).ok();
+    env.cli(&["-i", "child", "set", "k", "2"]).ok();
+    env.cli(&["instance", "snapshot", "child", "--note", "before the change"]).ok();
+    env.cli(&["-i", "child", "set", "k", "3"]).ok();
+    env.cli(&["call", "instance_set_read_only", "{\"instance\":\"a grandchild\",\"read_only\":true}"]).ok();
+    env.cli(&["instance", "create", "gone"]).ok();
+    env.cli(&["instance", "clone", "gone", "orphan"]).ok();
+    env.cli(&["instance", "delete", "gone"]).ok();
+    let path = env.path("all.mindcache");
+    env.cli(&["export", path.to_str().unwrap(), "--all"]).ok();
+    let other = Env::new();
+    other.cli(&["import", path.to_str().unwrap()]).ok();
+    // Ids are new, so parents are told by their names.
+    let listed = |env: &Env| {
+        let all = env.cli(&["instance", "list", "--json"]).json()["instances"].as_array().unwrap().clone();
+        let name_of = |id: &Value| {
+            all.iter().find(|each| each["id"] == *id).map_or(Value::Null, |instance| instance["name"].clone())
+        };
+        let mut told: Vec<_> = all
+            .iter()
+            .map(|each| {
+                let key = env.cli(&["-i", each["name"].as_str().unwrap(), "ls"]).ok();
+                let value = if key.is_empty() {
+                    key
+                } else {
+                    env.cli(&["-i", each["name"].as_str().unwrap(), "get", "k"]).ok()
+                };
+                json!([each["name"], name_of(&each["parent"]), each["note"], each["read_only"], value]).to_string()
+            })
+            .collect();
+        told.sort();
+        told
+    };
+    assert_eq!(listed(&other), listed(&env));
+    assert_eq!(listed(&other).len(), 5);
+    // Again: what is read-only stays, the others have all of it already.
+    let before = listed(&other);
+    let said = other.cli(&["import", path.to_str().unwrap()]).ok();
+    assert_eq!(said.matches("left as it is").count(), 2, "{said}");
+    assert_eq!(listed(&other), before);
+}

@@ -17,6 +17,7 @@ use crate::model::{
 
 pub(super) use rebuild::beside;
 pub use rebuild::{Expected, Rebuild};
+pub(super) use stage::sweep;
 pub use stage::{Copied, Large, Stage};
 
 /// What another process is doing that two cannot do at once.

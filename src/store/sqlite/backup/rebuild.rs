@@ -9,8 +9,10 @@ use std::{
 };
 
 use crate::model::{
+    erasure::Erasure,
     error::{OpError, Reason},
     instance::InstanceId,
+    kind::Kind as _,
     value::BlobRef,
 };
 
@@ -19,7 +21,7 @@ use super::{
         SqliteStore,
         blobs::Blobs,
         connection::{self, Durability, explain},
-        examine, files,
+        duty, examine, files,
     },
     busy, extent, listed,
 };
@@ -32,8 +34,8 @@ pub struct Rebuild {
     /// Whose databases were asked for.
     begun: BTreeSet<InstanceId>,
     is_done: bool,
-    /// Held as long as this.
-    _lock: File,
+    /// Held until the folder is in its place.
+    lock: Option<File>,
 }
 
 /// What a backup says of an instance.
@@ -73,7 +75,7 @@ impl SqliteStore {
         }
         super::stage::empty(&place).map_err(failed)?;
         let beside = Self { root: place, shared: std::sync::Arc::default(), ..self.clone() };
-        Ok(Rebuild { root, beside, begun: BTreeSet::new(), is_done: false, _lock: lock })
+        Ok(Rebuild { root, beside, begun: BTreeSet::new(), is_done: false, lock: Some(lock) })
     }
 }
 
@@ -129,10 +131,15 @@ impl Rebuild {
             other => other.map_err(failed)?,
         }
         sync_all(place).map_err(failed)?;
-        fs::remove_file(place.join(files::LOCK)).and_then(|()| files::sync_folder(place)).map_err(failed)?;
+        if cfg!(windows) {
+            // Nothing is renamed there while something in it is open.
+            self.lock = None;
+        }
         put(place, &self.root)?;
         self.is_done = true;
-        files::sync_folder(self.root.parent().unwrap_or(Path::new("."))).map_err(failed)
+        files::sync_folder(self.root.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+        // Only now: without it another restore could have begun anew in this one's place.
+        fs::remove_file(self.root.join(files::LOCK)).and_then(|()| files::sync_folder(&self.root)).map_err(failed)
     }
 
     /// Whose databases there are: the catalog's first, the others by id.
@@ -162,6 +169,11 @@ impl Rebuild {
             return Err(refused(format!("the backup lacks a large value of it ({})", lost.sha256.escape_debug())));
         }
         Blobs::of(&folder).share(&pool, &named)?;
+        let sql = "SELECT EXISTS (SELECT * FROM record WHERE kind = ?1)";
+        if connection.query_row(sql, [Erasure::KIND], |row| row.get(0)).map_err(told)? {
+            // A purge was not at its end: upkeep goes on with what is noted.
+            duty::note_scrub(self.beside.root(), &expected.id)?;
+        }
         connection.close().map_err(|(_, error)| told(error))
     }
 

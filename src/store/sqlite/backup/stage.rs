@@ -25,8 +25,7 @@ use super::{
     busy, damaged, extent, listed,
 };
 
-/// Where the copies are made, in the data folder: second names need its file system. Upkeep sweeps it away when a crash
-/// has left it and nobody holds its lock.
+/// Where the copies are made, in the data folder: second names need its file system.
 const FOLDER: &str = ".new-backup";
 /// How often an instance is copied whose large values were collected meanwhile.
 const TRIES: usize = 5;
@@ -72,14 +71,29 @@ impl SqliteStore {
         }
         let folder = self.root().join(FOLDER);
         let failed = |error: io::Error| files::unavailable(&error, "write", &folder);
-        let lock = files::make_folder(&folder).and_then(|()| files::shared_file(&folder.join(files::LOCK)));
-        let lock = lock.map_err(failed)?;
-        if lock.try_lock().is_err() {
-            return Err(busy("another backup of this store is being made"));
-        }
+        let path = folder.join(files::LOCK);
+        let lock = loop {
+            let lock = files::make_folder(&folder).and_then(|()| files::shared_file(&path)).map_err(failed)?;
+            if lock.try_lock().is_err() {
+                return Err(busy("another backup of this store is being made"));
+            }
+            // Not one that upkeep was just taking away.
+            if path.exists() {
+                break lock;
+            }
+        };
         empty(&folder).map_err(failed)?;
         files::make_folder(&blobs::folder_of(&folder)).map_err(failed)?;
         Ok(Stage { store: self.clone(), folder, named: BTreeMap::new(), _lock: lock })
+    }
+}
+
+/// Removes what a backup has left that did not end: it may hold what was purged since.
+pub(in crate::store::sqlite) fn sweep(root: &Path) -> io::Result<()> {
+    let folder = root.join(FOLDER);
+    match File::open(folder.join(files::LOCK)) {
+        Ok(lock) if lock.try_lock().is_ok() => fs::remove_dir_all(folder),
+        _ => Ok(()),
     }
 }
 
