@@ -42,6 +42,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "mindcache instance create team\nmindcache instance snapshot default --note \"before the clean-up\"\nmindcache instance diff team default --values",
     ),
     ("export", "mindcache export keys.json\nmindcache export --all backup.mindcache"),
+    ("backup", "mindcache backup store.tar\nmindcache --data-dir ~/restored backup --restore store.tar"),
     ("import", "mindcache import keys.json\nmindcache import --dry-run ~/project/CLAUDE.md"),
     ("call", "mindcache call op_search '{\"query\": \"\"}'\nmindcache call log_read '{\"since\": 0}'"),
     (

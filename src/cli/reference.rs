@@ -130,7 +130,7 @@ fn errors() -> Vec<(OpError, &'static str)> {
             "`if_version` names another version than the stored one: somebody changed it",
         ),
         (
-            OpError::IdempotencyMismatch { key: "k1".into(), operation: "append_key".into() },
+            OpError::IdempotencyMismatch { key: "k1".into(), operation: "another".into() },
             "an idempotency key comes again with other arguments",
         ),
         (OpError::LogTruncated { floor: 900 }, "the log no longer goes back so far: read anew, then go on"),
