@@ -7,9 +7,11 @@
 //! - [`ops`]: the verbs, pure. Imports `model` and `derive`.
 //! - [`store`]: what remembers. Imports `model`.
 //! - [`kernel`]: order. Imports `model`, `ops` and the store's trait.
+//! - [`access`]: who is it. Imports `model` and `kernel`.
 //! - [`face`]: how the world reaches the kernel. Imports all of the above; nothing imports a face but
 //! - [`cli`]: the commands a person types, with [`config`].
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod derive;

@@ -42,7 +42,7 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(Args::parse().listen).await?;
     writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let hosts = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-    let access = Access { token: None, hosts, environment: "conformance" };
+    let access = Access { token: None, proofs: None, hosts, environment: "conformance" };
     let stop = Stop::default();
     let shared = Shared::new();
     let routes = guarded(routes(move || Fixtures::new(&shared), &stop), access);

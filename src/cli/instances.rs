@@ -134,7 +134,7 @@ pub(super) async fn run(args: InstanceArgs, session: &Session, output: &Output) 
                 which
             } else {
                 session.begin().await?;
-                session.kernel.resolve(&session.instance)?.to_string()
+                session.kernel.resolve(&session.caller, &session.instance)?.to_string()
             };
             (Snapshot::NAME, json!({"instance": which, "note": note}))
         }

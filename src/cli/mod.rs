@@ -1,5 +1,6 @@
 //! The commands that a person types. They act in edit mode, as the user of this machine.
 
+mod access;
 mod backup;
 pub mod bench;
 mod beside;
@@ -115,6 +116,8 @@ enum Command {
     Prompt(views::PromptArgs),
     /// Make, list, copy, compare, restore and delete whole instances
     Instance(instances::InstanceArgs),
+    #[command(flatten)]
+    Access(access::AccessCommand),
     /// Write all keys to a file or standard output
     Export(port::ExportArgs),
     /// Bring in keys from a file: an export, or another memory
@@ -206,7 +209,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         if let Command::Mcp(args) = command {
-            return mcp::run(args, &settings, kernel, instance).await;
+            return Box::pin(mcp::run(args, &settings, kernel, instance)).await;
         }
         let session = Session::new(kernel, instance);
         let ended = match command {
@@ -222,6 +225,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Tools(args) => views::tools(args, &session, output).await,
             Command::Prompt(args) => views::prompt(args, &session, output).await,
             Command::Instance(args) => instances::run(args, &session, output).await,
+            Command::Access(command) => access::run(command, &session, output).await,
             Command::Doctor(args) => doctor::run(&args, &settings, &session, output).await,
             Command::Backup(args) => backup::run(&args, &settings, output),
             Command::Sql(args) => sql::run(&args, &settings, &session, output),

@@ -53,7 +53,7 @@ impl Failure {
                 | OpError::IdempotencyMismatch { .. }
                 | OpError::LogTruncated { .. },
             ) => 4,
-            Self::Operation(OpError::PermissionDenied { .. }) => 5,
+            Self::Operation(OpError::PermissionDenied { .. } | OpError::Unauthenticated { .. }) => 5,
             Self::Operation(OpError::Unavailable { .. } | OpError::Overloaded { .. }) => 6,
             Self::Operation(OpError::TooLarge { .. }) | Self::Other(_) => 1,
         }

@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
+    access::proofs::Proofs,
     config::Settings,
     face::{
         http::{self, Access, Stop},
@@ -61,7 +62,8 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         }
         kernel.keep_well();
         let stop = Stop::default();
-        let access = Access { token, hosts: hosts(address), environment: "local" };
+        let proofs = (!args.no_auth).then(|| Proofs::new(Arc::clone(&kernel)));
+        let access = Access { token, proofs, hosts: hosts(address), environment: "local" };
         let routes = mcp::http::router(Arc::clone(&kernel), &stop).merge(rest::router(kernel));
         let routes = http::guarded(routes, access);
         Ok(http::serve(listener, routes, stop, signal).await?)

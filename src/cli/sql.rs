@@ -27,7 +27,7 @@ pub(super) struct SqlArgs {
 
 /// Prints the rows, tabs between the columns, the names of the columns first; with --json an object a line.
 pub(super) fn run(args: &SqlArgs, settings: &Settings, session: &Session, output: &Output) -> Result<(), Failure> {
-    let id = session.kernel.resolve(&session.instance)?;
+    let id = session.kernel.resolve(&session.caller, &session.instance)?;
     let since = Stopwatch::start();
     let is_late = move || since.elapsed_ms() > PATIENCE.as_millis();
     // Read first and printed then: a pager that waits must not hold the read open.

@@ -327,8 +327,8 @@ impl Group<'_> {
         }
         // Upkeep may have taken away what nothing named yet; from here to the commit it waits at the gate.
         command.saved.retain(|saved| self.handle.store.has_blob(&self.handle.id, &saved.blob));
-        let Order { call, caller, operation, fresh_id, .. } = command.order;
-        let cx = Cx { operation, ..self.handle.context(&caller, position, Wait::default(), fresh_id) };
+        let Order { call, caller, operation, fresh, .. } = command.order;
+        let cx = Cx { operation, ..self.handle.context(&caller, position, Wait::default(), fresh) };
         loop {
             let mut tx = Tx::new(view, position.head, &cx, &command.saved);
             // A fault of one operation is refused to its caller; the others of the group know nothing of it.

@@ -38,7 +38,7 @@ impl Kernel {
     /// Follows an instance, as this caller may see it, from what happened at `since_ms` on: a client that has been told
     /// that it is listened to must miss nothing, however long it took to begin.
     pub fn feed(&self, caller: &Caller, instance: &InstanceRef, since_ms: i64) -> Result<Feed, OpError> {
-        let handle = self.handle(&self.resolve(instance)?)?;
+        let (handle, _) = self.admit(caller, instance)?;
         let heard = self.follow(&handle);
         let seen = handle.view(|view, position| {
             let mut seen = position.head;

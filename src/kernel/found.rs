@@ -56,13 +56,13 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::instance::InstanceId;
+    use crate::model::{instance::InstanceId, permission::Permission};
 
     #[test]
     fn what_was_found_holds_until_the_catalog_moves_or_a_second_has_passed() {
         let found = Found::default();
         let seen = Seen { hint: 7, at_ms: 1000 };
-        found.keep("a", Located { id: InstanceId::catalog(), name: "a".into() }, seen);
+        found.keep("a", Located { id: InstanceId::catalog(), name: "a".into(), permission: Permission::Admin }, seen);
         assert!(found.get("a", Seen { at_ms: 1999, ..seen }).is_some());
         for now in [Seen { at_ms: 2000, ..seen }, Seen { hint: 8, ..seen }, Seen { at_ms: 999, ..seen }] {
             assert!(found.get("a", now).is_none(), "{now:?}");

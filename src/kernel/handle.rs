@@ -21,7 +21,7 @@ use crate::{
     store::{Reader, Store},
 };
 
-use super::{Caller, Stats, actor::Mailbox, clock::Clock, files::Files};
+use super::{Caller, Stats, actor::Mailbox, clock::Clock, files::Files, order::Fresh};
 
 /// Readers kept open for an instance; more are opened when more are reading, and closed afterwards.
 const READERS_KEPT: usize = 4;
@@ -134,7 +134,7 @@ impl Handle {
                 if position.access == Access::Deleted {
                     return (position.head, Err(instances::deleted(self.id.as_str())));
                 }
-                let cx = self.context(caller, position, wait, None);
+                let cx = self.context(caller, position, wait, Fresh::default());
                 (position.head, read(&mut Tx::new(view, position.head, &cx, &[]), &cx))
             })?;
             match result {
@@ -146,7 +146,7 @@ impl Handle {
     }
 
     /// What a turn is told from outside.
-    pub(super) fn context(&self, caller: &Caller, position: Position, wait: Wait, fresh_id: Option<InstanceId>) -> Cx {
+    pub(super) fn context(&self, caller: &Caller, position: Position, wait: Wait, fresh: Fresh) -> Cx {
         Cx {
             now_ms: self.clock.wall_ms().max(position.clock_ms),
             mode: caller.mode,
@@ -156,7 +156,8 @@ impl Handle {
             operation: "",
             wait,
             zone: self.clock.zone(),
-            fresh_id,
+            fresh_id: fresh.id,
+            chance: fresh.chance,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Order: validate, authorise, apply, log, commit, reply, feed. Every face calls [`Kernel::execute`].
 
+mod access;
 mod actor;
 mod busy;
 pub mod clock;
+mod credentials;
 pub mod duties;
 mod expiry;
 pub mod feed;
@@ -18,6 +20,7 @@ mod search;
 pub mod values;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -58,7 +61,7 @@ use files::Files;
 use found::Found;
 use handle::{Handle, Look};
 pub use instances::Located;
-use order::Order;
+use order::{Fresh, Order};
 
 /// Who calls, and how much they may do.
 #[derive(Debug, Clone)]
@@ -84,18 +87,22 @@ pub struct Caller {
 impl Caller {
     /// The user of this machine through a program, in one connection or command of it.
     pub fn local(kind: permission::PrincipalKind, mode: Mode, client: &str, run: String) -> Self {
-        let principal = Principal::local(kind);
+        Self::of(Principal::local(kind), mode, client, run)
+    }
+
+    /// Somebody through a program: what they may do is decided at each call, and is never more than `mode`.
+    pub fn of(principal: Principal, mode: Mode, client: &str, run: String) -> Self {
         let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
-        let actor = Actor { principal: principal.id.clone(), kind, client, run };
-        Self::of(principal, mode, actor)
+        let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client, run };
+        Self::by(principal, mode, actor)
     }
 
     /// The kernel itself: upkeep.
     fn system() -> Self {
-        Self::of(Principal::local(permission::PrincipalKind::App), Mode::Edit, Actor::system())
+        Self::by(Principal::local(permission::PrincipalKind::App), Mode::Edit, Actor::system())
     }
 
-    fn of(principal: Principal, mode: Mode, actor: Actor) -> Self {
+    fn by(principal: Principal, mode: Mode, actor: Actor) -> Self {
         let (leaving, waits) = (CancellationToken::new(), Arc::new(Semaphore::new(limits::WAITS_OF_SESSION)));
         Self { principal, mode, actor, existing_only: false, once: None, leaving, waits, message_bytes: 0 }
     }
@@ -125,6 +132,7 @@ pub struct Kernel {
     care: Care,
     is_following: AtomicBool,
     found: Found,
+    noted: credentials::Noted,
     /// Instances that are being scrubbed, and those at which the work for that still goes on.
     scrubbing: Arc<Mutex<HashSet<InstanceId>>>,
     visiting: Arc<Mutex<HashSet<InstanceId>>>,
@@ -150,6 +158,7 @@ impl Kernel {
             care,
             is_following: AtomicBool::new(false),
             found: Found::default(),
+            noted: credentials::Noted::default(),
             scrubbing: Arc::default(),
             visiting: Arc::default(),
             waits: Semaphore::new(limits::WAITS),
@@ -178,9 +187,11 @@ impl Kernel {
         match &entry.answer {
             Answer::Turn(parse) => {
                 let bytes = weight(&args);
-                let handle = self.target(caller, instance, entry)?;
-                let call = Self::call(caller, entry, *parse, args)?;
-                let order = Order { bytes, ..Order::new(entry.name, call.into(), caller.clone()) };
+                let (handle, caller) = self.target(caller, instance, entry)?;
+                let call = Self::call(&caller, entry, *parse, args)?;
+                let is_maker = entry.meta.target == Target::Catalog && entry.meta.effect != EffectClass::Read;
+                let fresh = if is_maker { Fresh::draw() } else { Fresh::default() };
+                let order = Order { fresh, bytes, ..Order::new(entry.name, call.into(), caller.into_owned()) };
                 self.turn(&handle, entry, order).await
             }
             Answer::Procedure(_) if caller.once.is_some() => {
@@ -190,7 +201,8 @@ impl Kernel {
             Answer::Procedure(parse) => self.run(caller, instance, parse(args)?).await,
             Answer::Search => {
                 let search: catalog::Search = parse(args)?;
-                Reply::of(&catalog::search(ops::registry(), caller.mode, search.query.as_str()))
+                let mode = if caller.principal.is_local() { caller.mode } else { self.admit(caller, instance)?.1.mode };
+                Reply::of(&catalog::search(ops::registry(), mode, search.query.as_str()))
             }
             Answer::Forward => {
                 let forward: catalog::Forward = parse(args)?;
@@ -228,21 +240,28 @@ impl Kernel {
         instance: &InstanceRef,
         look: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
     ) -> Result<T, OpError> {
-        self.handle(&self.resolve(instance)?)?.read(caller, Wait::default(), look)
+        let (handle, caller) = self.admit(caller, instance)?;
+        handle.read(&caller, Wait::default(), look)
     }
 
-    /// The instance that an operation works on.
-    fn target(&self, caller: &Caller, instance: &InstanceRef, entry: &Entry) -> Result<Arc<Handle>, OpError> {
-        match entry.meta.target {
-            Target::Catalog => self.handle(&InstanceId::catalog()),
-            Target::Instance => {
-                let id = self.resolve(instance)?;
-                if id.is_catalog() {
-                    return Err(permission::refuse_operation(caller.mode, permission::Action::Instances, entry.name));
-                }
-                self.handle(&id)
-            }
+    /// The instance that an operation works on, and the caller as who they are there.
+    fn target<'c>(
+        &self,
+        caller: &'c Caller,
+        instance: &InstanceRef,
+        entry: &Entry,
+    ) -> Result<(Arc<Handle>, Cow<'c, Caller>), OpError> {
+        if entry.meta.target == Target::Catalog {
+            return Ok((self.handle(&InstanceId::catalog())?, Cow::Borrowed(caller)));
         }
+        if matches!(instance, InstanceRef::Id(id) if id.is_catalog()) {
+            return Err(permission::refuse_operation(caller.mode, permission::Action::Instances, entry.name));
+        }
+        let (handle, caller) = self.admit(caller, instance)?;
+        if !entry.allowed(caller.mode) {
+            return Err(permission::refuse_operation(caller.mode, entry.meta.action, entry.name));
+        }
+        Ok((handle, caller))
     }
 
     /// Applies an operation that was read from arguments.

@@ -53,10 +53,10 @@ impl Kernel {
         if !permission::mode_allows(caller.mode, Action::Attributes) {
             return Err(permission::refuse_operation(caller.mode, Action::Attributes, IMPORT));
         }
-        let id = self.resolve(instance)?;
-        if id.is_catalog() {
+        let (handle, caller) = self.admit(caller, instance)?;
+        if handle.id.is_catalog() || !permission::mode_allows(caller.mode, Action::Attributes) {
             return Err(permission::refuse_operation(caller.mode, Action::Instances, IMPORT));
         }
-        self.handle(&id)
+        Ok(handle)
     }
 }

@@ -36,14 +36,14 @@ impl Kernel {
         instance: &InstanceRef,
         search: SearchKeys,
     ) -> Result<Reply, OpError> {
-        let id = self.resolve(instance)?;
-        if id.is_catalog() {
+        let (handle, caller) = self.admit(caller, instance)?;
+        if handle.id.is_catalog() {
             return Err(permission::refuse_operation(caller.mode, SearchKeys::META.action, SearchKeys::NAME));
         }
         if !self.care.search {
             return Err(switched_off());
         }
-        let (handle, caller) = (self.handle(&id)?, caller.clone());
+        let caller = caller.into_owned();
         // It may take a while, and the caller's thread has others to serve.
         blocking(move || Reply::of(&answer(&handle, &caller, &search)?)).await
     }

@@ -83,8 +83,8 @@ impl OpenValue {
 impl Kernel {
     /// Opens the stored value of a key: templates as they are written. Errors: as reading the key.
     pub fn open_value(&self, caller: &Caller, instance: &InstanceRef, name: &str) -> Result<OpenValue, OpError> {
-        let handle = self.target(caller, instance, entry::<read::Read>()?)?;
-        handle.read(caller, Wait::default(), |tx, cx| {
+        let (handle, caller) = self.target(caller, instance, entry::<read::Read>()?)?;
+        handle.read(&caller, Wait::default(), |tx, cx| {
             let held = read::stored(tx, cx, name)?;
             opened(&handle, name, held.record.version, held.content)
         })
@@ -99,8 +99,8 @@ impl Kernel {
         name: &str,
         version: u64,
     ) -> Result<Option<OpenValue>, OpError> {
-        let handle = self.target(caller, instance, entry::<history::History>()?)?;
-        handle.read(caller, Wait::default(), |tx, cx| {
+        let (handle, caller) = self.target(caller, instance, entry::<history::History>()?)?;
+        handle.read(&caller, Wait::default(), |tx, cx| {
             let key = history::stored_at(tx, cx, name, version)?;
             key.map(|key| opened(&handle, name, version, key)).transpose()
         })
@@ -112,10 +112,10 @@ impl Kernel {
         if !entry.allowed(caller.mode) {
             return Err(permission::refuse_operation(caller.mode, Action::Write, entry.name));
         }
-        let handle = self.target(caller, instance, entry)?;
+        let (handle, caller) = self.target(caller, instance, entry)?;
         // Said before the value has come; what counts is said again by its turn.
         check_access(entry.name, handle.view(|_, position| position.access)?, &handle.id)?;
-        Ok(Incoming { handle, caller: caller.clone(), bytes: 0, small: Vec::new(), large: None })
+        Ok(Incoming { handle, caller: caller.into_owned(), bytes: 0, small: Vec::new(), large: None })
     }
 }
 

@@ -26,6 +26,14 @@ pub enum OpError {
         /// Who may, or how to be allowed.
         remedy: String,
     },
+    /// Nobody knows who is calling.
+    #[error("not authenticated: {what}. {remedy}")]
+    Unauthenticated {
+        /// What is wrong with the proof, without quoting it.
+        what: String,
+        /// How to prove oneself.
+        remedy: String,
+    },
     /// There is no such thing, or it is not for this caller to see.
     #[error("{what} was not found. {remedy}")]
     NotFound {
@@ -196,6 +204,7 @@ impl OpError {
         match self {
             Self::InvalidArgument { .. } => "invalid_argument",
             Self::PermissionDenied { .. } => "permission_denied",
+            Self::Unauthenticated { .. } => "unauthenticated",
             Self::NotFound { .. } => "not_found",
             Self::AlreadyExists { .. } => "already_exists",
             Self::VersionMismatch { .. } => "version_mismatch",
@@ -222,7 +231,10 @@ impl OpError {
             Self::LogTruncated { floor } => json!({"floor": floor}),
             Self::Overloaded { waiting, .. } => json!({"waiting": waiting}),
             Self::Unavailable { reason, .. } => json!({"reason": reason.name()}),
-            Self::PermissionDenied { .. } | Self::NotFound { .. } | Self::AlreadyExists { .. } => json!({}),
+            Self::PermissionDenied { .. }
+            | Self::Unauthenticated { .. }
+            | Self::NotFound { .. }
+            | Self::AlreadyExists { .. } => json!({}),
         };
         if let Value::Object(details) = details {
             object.extend(details);

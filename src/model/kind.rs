@@ -6,6 +6,7 @@ use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{
+    access::{ApiKey, Delegate, DelegateSecret, Group, KeyUse, Project, Share, User},
     erasure::Erasure,
     index,
     instance::Instance,
@@ -40,6 +41,29 @@ pub const DELETED_NAME: &str = "deleted_name";
 pub const DELETED_AT: &str = "deleted_at";
 /// Instances by what they were copied from.
 pub const PARENT: &str = "parent";
+
+/// Users by e-mail address.
+pub const USER_EMAIL: &str = "user_email";
+/// Users by provider and who they are there.
+pub const USER_IDENTITY: &str = "user_identity";
+/// The users whose the server is.
+pub const SERVER_OWNER: &str = "server_owner";
+/// Projects by owner and name.
+pub const PROJECT_NAME: &str = "project_name";
+/// API keys by their public prefix.
+pub const KEY_PREFIX: &str = "key_prefix";
+/// API keys, delegates and groups by the user whose they are.
+pub const BELONGS_TO: &str = "belongs_to";
+/// Groups by owner and name.
+pub const GROUP_NAME: &str = "group_name";
+/// Groups by member.
+pub const GROUP_MEMBER: &str = "group_member";
+/// Shares by what is given.
+pub const SHARE_ON: &str = "share_on";
+/// Shares by to whom.
+pub const SHARE_WITH: &str = "share_with";
+/// Shares by what is given and to whom.
+pub const SHARE: &str = "share";
 
 /// A kind of record: its word, and under what each record of it is found.
 pub trait Kind: Serialize + DeserializeOwned {
@@ -120,7 +144,7 @@ impl Kind for Undone {
 }
 
 /// Kinds that are mindcache's own bookkeeping.
-pub const INTERNAL: [&str; 3] = [KeptReply::KIND, Erasure::KIND, Undone::KIND];
+pub const INTERNAL: [&str; 4] = [KeptReply::KIND, Erasure::KIND, Undone::KIND, KeyUse::KIND];
 
 /// Whether records of a kind are mindcache's own bookkeeping, which no log or list shows.
 pub fn is_internal(kind: &str) -> bool {
@@ -145,9 +169,94 @@ impl Kind for Instance {
     }
 }
 
-/// Key of an instance's name; a NUL divides, as neither part contains one.
+impl Kind for User {
+    const KIND: &'static str = "user";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        let mut entries = Vec::new();
+        entries.extend(self.email.iter().map(|email| entry(USER_EMAIL, email)));
+        let of_identity = |identity: &super::access::Identity| pair_key(&identity.issuer, &identity.subject);
+        entries.extend(self.identity.iter().map(|it| IndexEntry { index: USER_IDENTITY, key: of_identity(it) }));
+        if self.is_owner {
+            entries.push(entry(SERVER_OWNER, ""));
+        }
+        entries
+    }
+}
+
+impl Kind for Project {
+    const KIND: &'static str = "project";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![IndexEntry { index: PROJECT_NAME, key: pair_key(&self.owner, &self.name) }]
+    }
+}
+
+impl Kind for ApiKey {
+    const KIND: &'static str = "api_key";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![entry(KEY_PREFIX, &self.prefix), entry(BELONGS_TO, &self.user)]
+    }
+}
+
+impl Kind for KeyUse {
+    const KIND: &'static str = "key_use";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        Vec::new()
+    }
+}
+
+impl Kind for Delegate {
+    const KIND: &'static str = "delegate";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![entry(BELONGS_TO, &self.owner)]
+    }
+}
+
+impl Kind for DelegateSecret {
+    const KIND: &'static str = "delegate_secret";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        vec![entry(BELONGS_TO, &self.delegate)]
+    }
+}
+
+impl Kind for Group {
+    const KIND: &'static str = "group";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        let mut entries = vec![IndexEntry { index: GROUP_NAME, key: pair_key(&self.owner, &self.name) }];
+        entries.push(entry(BELONGS_TO, &self.owner));
+        entries.extend(self.members.iter().map(|member| entry(GROUP_MEMBER, &member.to_string())));
+        entries
+    }
+}
+
+impl Kind for Share {
+    const KIND: &'static str = "share";
+
+    fn entries(&self, _: &str) -> Vec<IndexEntry> {
+        let (on, with) = (self.on.to_string(), self.with.to_string());
+        let both = IndexEntry { index: SHARE, key: pair_key(&on, &with) };
+        vec![entry(SHARE_ON, &on), entry(SHARE_WITH, &with), both]
+    }
+}
+
+fn entry(index: &'static str, key: &str) -> IndexEntry {
+    IndexEntry { index, key: key.as_bytes().to_vec() }
+}
+
+/// Key of an instance's name.
 pub fn instance_name_key(project: &str, name: &str) -> Vec<u8> {
-    [project.as_bytes(), b"\0", name.as_bytes()].concat()
+    pair_key(project, name)
+}
+
+/// Key of two texts together; a NUL divides, as neither contains one.
+pub fn pair_key(first: &str, second: &str) -> Vec<u8> {
+    [first.as_bytes(), b"\0", second.as_bytes()].concat()
 }
 
 /// All entries of a record with that expiry.
@@ -177,6 +286,14 @@ pub fn recompute(
         KeptReply::KIND => Some(of::<KeptReply>(id, body, expires_at)),
         Erasure::KIND => Some(of::<Erasure>(id, body, expires_at)),
         Undone::KIND => Some(of::<Undone>(id, body, expires_at)),
+        User::KIND => Some(of::<User>(id, body, expires_at)),
+        Project::KIND => Some(of::<Project>(id, body, expires_at)),
+        ApiKey::KIND => Some(of::<ApiKey>(id, body, expires_at)),
+        KeyUse::KIND => Some(of::<KeyUse>(id, body, expires_at)),
+        Delegate::KIND => Some(of::<Delegate>(id, body, expires_at)),
+        DelegateSecret::KIND => Some(of::<DelegateSecret>(id, body, expires_at)),
+        Group::KIND => Some(of::<Group>(id, body, expires_at)),
+        Share::KIND => Some(of::<Share>(id, body, expires_at)),
         _ => None,
     }
 }

@@ -4,6 +4,18 @@
 pub const GRACE_MS: i64 = 7 * 24 * 3600 * 1000;
 /// Instances of one data folder, with snapshots and those that can still be brought back.
 pub const INSTANCES: usize = 10_000;
+/// Records of one kind about people and rights: users, projects, API keys, delegates, secrets, groups, shares.
+pub const ACCESS_RECORDS: usize = 100_000;
+/// Longest name of a user, project, key or group, and longest way to mean one, in characters.
+pub const ACCESS_CHARACTERS: usize = 300;
+/// Scopes of an API key.
+pub const SCOPES: usize = 32;
+/// Secrets of a delegate.
+pub const SECRETS: usize = 10;
+/// Members of a group.
+pub const GROUP_MEMBERS: usize = 1000;
+/// Groups that have one and the same member.
+pub const GROUPS_OF_MEMBER: usize = 1000;
 /// Longest note of a snapshot, in characters.
 pub const NOTE_CHARACTERS: usize = 1000;
 /// Most names of each kind that a comparison of two instances reports.

@@ -3,6 +3,7 @@
 //! Nothing here does IO, reads a clock or knows a wire format. It imports nothing of ours and holds
 //! what the layers above share: the permission decision, the read view's trait, the effects.
 
+pub mod access;
 pub mod actor;
 pub mod erasure;
 pub mod error;

@@ -4,7 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    erasure::Erasure, error::OpError, instance::Instance, key::Key, kind::Kind as _, limits, permission::Action,
+    access::{ApiKey, Delegate, DelegateSecret},
+    erasure::Erasure,
+    error::OpError,
+    instance::Instance,
+    key::Key,
+    kind::Kind as _,
+    limits,
+    permission::Action,
     reply::KeptReply,
 };
 
@@ -56,6 +63,9 @@ impl Operation for ExpireDue {
                 KeptReply::KIND => tx.get::<KeptReply>(&found.id).map(|held| held.is_none()),
                 Erasure::KIND => purge::go_on(tx, &found.id),
                 Instance::KIND => tx.get::<Instance>(&found.id).map(|held| held.is_none()),
+                ApiKey::KIND => tx.get::<ApiKey>(&found.id).map(|held| held.is_none()),
+                Delegate::KIND => tx.get::<Delegate>(&found.id).map(|held| held.is_none()),
+                DelegateSecret::KIND => tx.get::<DelegateSecret>(&found.id).map(|held| held.is_none()),
                 _ => Ok(false),
             };
             // One that cannot be understood must not keep the others alive.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{error::OpError, limits, reply::KeptReply};
 
 /// Members of answers that hold stored values.
-const VALUES: [&str; 3] = ["value", "prompt", "snippet"];
+const VALUES: [&str; 4] = ["value", "prompt", "snippet", "secret"];
 
 use super::{
     bounds::IdempotencyKey,

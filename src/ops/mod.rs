@@ -2,6 +2,7 @@
 //!
 //! An operation does no IO, reads no clock and rolls no dice. Faces and the CLI find it here by name.
 
+pub mod access;
 pub mod batch;
 pub mod bounds;
 pub mod catalog;
@@ -54,6 +55,31 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::procedure::<instances::copies::Snapshot>(),
         Entry::procedure::<instances::restore::Restore>(),
         Entry::procedure::<instances::diff::Diff>(),
+        Entry::of::<access::users::Create>(),
+        Entry::of::<access::users::List>(),
+        Entry::of::<access::users::Delete>(),
+        Entry::of::<access::users::Found>(),
+        Entry::of::<access::projects::Create>(),
+        Entry::of::<access::projects::List>(),
+        Entry::of::<access::projects::Update>(),
+        Entry::of::<access::projects::Delete>(),
+        Entry::of::<access::keys::Create>(),
+        Entry::of::<access::keys::List>(),
+        Entry::of::<access::keys::Revoke>(),
+        Entry::of::<access::delegates::Create>(),
+        Entry::of::<access::delegates::List>(),
+        Entry::of::<access::delegates::Delete>(),
+        Entry::of::<access::delegates::CreateSecret>(),
+        Entry::of::<access::delegates::ListSecrets>(),
+        Entry::of::<access::delegates::RevokeSecret>(),
+        Entry::of::<access::groups::Create>(),
+        Entry::of::<access::groups::List>(),
+        Entry::of::<access::groups::Delete>(),
+        Entry::of::<access::groups::Add>(),
+        Entry::of::<access::groups::Remove>(),
+        Entry::of::<access::shares::Create>(),
+        Entry::of::<access::shares::List>(),
+        Entry::of::<access::shares::Remove>(),
         Entry::of::<expiry::ExpireDue>(),
     ]
 });

@@ -101,6 +101,8 @@ pub struct Cx {
     pub zone: TimeZone,
     /// A fresh random id, for operations that make an instance.
     pub fresh_id: Option<InstanceId>,
+    /// Chance, for operations that make other ids and secrets. The same when the turn is run again.
+    pub chance: Option<[u8; 96]>,
 }
 
 impl Cx {

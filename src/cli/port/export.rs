@@ -145,7 +145,7 @@ fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut 
         None => vec![(session.instance.clone(), Origin::default())],
     };
     for (instance, origin) in targets {
-        let name = session.kernel.locate(&instance)?.name;
+        let name = session.kernel.locate(&session.caller, &instance)?.name;
         let written = session.kernel.derive(&session.caller, &instance, |tx, _| {
             let mut archive = archive.borrow_mut();
             let mut count = 0;

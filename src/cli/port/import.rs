@@ -59,7 +59,7 @@ pub(in crate::cli) async fn import(args: ImportArgs, session: &Session, output: 
     let Some(instances) = input.instances()? else {
         let plan = Plan::of(&input, 1)?;
         session.begin().await?;
-        session.kernel.resolve(&session.instance)?;
+        session.kernel.resolve(&session.caller, &session.instance)?;
         return one(&args, &input, &plan, session, output).await;
     };
     // All of it is looked at before any instance is changed.

@@ -1,4 +1,4 @@
-//! Who gets in: Host and Origin on every route, the token on all but `/health`.
+//! Who gets in: Host and Origin on every route, and who it is on all but `/health`.
 
 use std::sync::Arc;
 
@@ -11,12 +11,21 @@ use axum::{
 use subtle::ConstantTimeEq as _;
 
 use super::refuse;
+use crate::{
+    access::proofs::Proofs,
+    model::{
+        error::OpError,
+        permission::{Principal, PrincipalKind},
+    },
+};
 
 /// What the HTTP server needs to know.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The bearer token; nothing switches the check off.
+    /// The bearer token of the local user; nothing where nobody acts as that from outside.
     pub token: Option<String>,
+    /// What else proves who somebody is; nothing, without a token, switches the check off.
+    pub proofs: Option<Proofs>,
     /// Host names that requests may carry, without a port.
     pub hosts: Vec<String>,
     /// What `/health` says of itself.
@@ -48,18 +57,25 @@ fn mend_accept(request: &mut Request) {
     }
 }
 
-/// Asks for the token.
-pub(super) async fn authenticate(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    if let Some(token) = &access.token
-        && !bearer(request.headers()).is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
-    {
-        let mut refused = refuse(
-            StatusCode::UNAUTHORIZED,
-            "send `Authorization: Bearer TOKEN` with the token in the file `token` of the data folder",
-        );
-        refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return refused;
-    }
+/// Asks who it is, and tells those behind.
+pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    match access.prove(request.headers()) {
+        Ok(principal) => request.extensions_mut().insert(principal),
+        Err(error @ OpError::Unauthenticated { .. }) => {
+            let text = match &access.token {
+                Some(_) => {
+                    "send `Authorization: Bearer TOKEN` with the token in the file `token` of the data folder, or \
+                            an API key"
+                        .to_owned()
+                }
+                None => error.to_string(),
+            };
+            let mut refused = refuse(StatusCode::UNAUTHORIZED, &text);
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return refused;
+        }
+        Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    };
     next.run(request).await
 }
 
@@ -69,6 +85,21 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Access {
+    /// Who sends a request with these headers. Errors: `unauthenticated`.
+    fn prove(&self, headers: &HeaderMap) -> Result<Principal, OpError> {
+        let local = || Ok(Principal::local(PrincipalKind::App));
+        let is_token =
+            |token: &String| bearer(headers).is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into());
+        match (&self.token, &self.proofs) {
+            (None, None) => local(),
+            (Some(token), _) if is_token(token) => local(),
+            (_, Some(proofs)) => proofs.prove(headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())),
+            (Some(_), None) => {
+                Err(OpError::Unauthenticated { what: "the token is another one".into(), remedy: String::new() })
+            }
+        }
+    }
+
     /// Whether an authority names this server, whatever its port.
     fn knows(&self, authority: &str) -> bool {
         let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -92,7 +123,7 @@ mod tests {
     #[test]
     fn only_the_servers_own_names_are_known() {
         let hosts = ["127.0.0.1", "localhost", "::1"].map(String::from).to_vec();
-        let access = Access { token: None, hosts, environment: "local" };
+        let access = Access { token: None, proofs: None, hosts, environment: "local" };
         for own in ["127.0.0.1:8787", "localhost", "LOCALHOST:1", "[::1]:8787", "[::1]"] {
             assert!(access.knows(own), "{own}");
         }

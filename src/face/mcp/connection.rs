@@ -7,6 +7,7 @@ use std::sync::{
 
 use rmcp::{
     RoleServer,
+    model::Extensions,
     service::{Peer, RequestContext},
 };
 use serde_json::Value;
@@ -19,7 +20,7 @@ use crate::{
         error::OpError,
         instance::{InstanceId, InstanceRef},
         limits,
-        permission::{Mode, PrincipalKind},
+        permission::{Mode, Principal, PrincipalKind},
     },
     ops::{
         operation::{Cx, Reply},
@@ -77,6 +78,15 @@ pub(super) struct Bound {
     pub(super) name: String,
 }
 
+/// Who sends a message. On stdio that is the user of this machine; over HTTP the guard has told.
+pub(super) fn principal(extensions: &Extensions) -> Principal {
+    let Some(parts) = extensions.get::<axum::http::request::Parts>() else {
+        return Principal::local(PrincipalKind::Agent);
+    };
+    let principal = parts.extensions.get::<Principal>().cloned();
+    principal.unwrap_or_else(Principal::nobody).through(PrincipalKind::Agent)
+}
+
 impl Server {
     /// A handler for one mount. Its instance is made on first use if it is named and unknown; what a request's
     /// address names instead must exist, but for `default`.
@@ -115,10 +125,10 @@ impl Server {
 
     async fn bind(&self, mount: &Mount, caller: &Caller) -> Result<Bound, OpError> {
         let wanted = &mount.instance;
-        let (Located { id, name }, created) = if *wanted == self.mount.instance {
+        let (Located { id, name, .. }, created) = if *wanted == self.mount.instance {
             self.kernel.locate_or_create(caller, wanted).await?
         } else {
-            (self.kernel.locate(wanted)?, false)
+            (self.kernel.locate(caller, wanted)?, false)
         };
         if created {
             tracing::warn!("made the instance \"{name}\", which did not exist");
@@ -127,18 +137,18 @@ impl Server {
     }
 
     /// Tells an older session of changes from now on until it ends; once, however often it says that it has begun.
-    pub(super) fn begin_to_follow(&self, mount: Mount, peer: Peer<RoleServer>) {
+    pub(super) fn begin_to_follow(&self, mount: Mount, principal: Principal, peer: Peer<RoleServer>) {
         if self.follows.swap(true, Ordering::AcqRel) {
             return;
         }
         // The task must not keep the session alive, whose end is what ends it.
         let server = Self { alive: None, ..self.clone() };
-        drop(tokio::spawn(server.follow(mount, peer, self.kernel.now_ms())));
+        drop(tokio::spawn(server.follow(mount, principal, peer, self.kernel.now_ms())));
     }
 
-    async fn follow(self, mount: Mount, peer: Peer<RoleServer>, since_ms: i64) {
+    async fn follow(self, mount: Mount, principal: Principal, peer: Peer<RoleServer>, since_ms: i64) {
         let client = peer.peer_info().map(|info| info.client_info.name.clone()).unwrap_or_default();
-        let caller = self.caller_in(&mount, &client, self.run());
+        let caller = self.caller_in(principal, &mount, &client, self.run());
         let feed = match self.bound.get_or_try_init(|| self.bind(&mount, &caller)).await {
             Ok(bound) => self.kernel.feed(&caller, &bound.instance, since_ms),
             Err(error) => Err(error),
@@ -156,7 +166,7 @@ impl Server {
         let has_session = context.protocol_version().is_none_or(|version| version.has_initialize());
         let is_http = context.extensions.get::<axum::http::request::Parts>().is_some();
         let run = if has_session || !is_http { self.run() } else { String::new() };
-        let caller = self.caller_in(self.mount(context), &client, run);
+        let caller = self.caller_in(principal(&context.extensions), self.mount(context), &client, run);
         Caller { message_bytes: message::bytes(&context.extensions), ..caller }
     }
 
@@ -164,9 +174,21 @@ impl Server {
         self.run.get_or_init(|| uuid::Uuid::new_v4().simple().to_string()).clone()
     }
 
-    fn caller_in(&self, mount: &Mount, client: &str, run: String) -> Caller {
-        let local = Caller::local(PrincipalKind::Agent, mount.mode, client, run);
-        Caller { leaving: self.leaving.clone(), waits: Arc::clone(&self.waits), ..local }
+    fn caller_in(&self, principal: Principal, mount: &Mount, client: &str, run: String) -> Caller {
+        let caller = Caller::of(principal, mount.mode, client, run);
+        Caller { leaving: self.leaving.clone(), waits: Arc::clone(&self.waits), ..caller }
+    }
+
+    /// How much the client may do: what it is connected for, as far as it may now. What cannot be told is little.
+    pub(super) async fn mode(&self, context: &RequestContext<RoleServer>) -> Mode {
+        let (caller, mode) = (self.caller(context), self.mount(context).mode);
+        if caller.principal.is_local() {
+            return mode;
+        }
+        match self.bound(context).await.and_then(|bound| self.kernel.locate(&caller, &bound.instance)) {
+            Ok(located) => mode.min(located.permission.mode()),
+            Err(_) => Mode::Read,
+        }
     }
 
     /// Does an operation on the connection's instance. Gives up when the client cancels the request.

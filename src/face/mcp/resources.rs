@@ -278,6 +278,7 @@ pub(super) fn told(error: &OpError) -> ErrorData {
         OpError::Unavailable { .. } | OpError::Overloaded { .. } => ErrorData::internal_error(error.to_string(), data),
         OpError::InvalidArgument { .. }
         | OpError::PermissionDenied { .. }
+        | OpError::Unauthenticated { .. }
         | OpError::NotFound { .. }
         | OpError::AlreadyExists { .. }
         | OpError::VersionMismatch { .. }

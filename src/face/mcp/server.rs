@@ -19,7 +19,7 @@ use crate::model::{error::OpError, limits};
 
 use super::{
     completions,
-    connection::{Mount, Server},
+    connection::{Mount, Server, principal},
     message, prompts,
     push::{self, Lists, Sink, Wanted},
     resources, tools,
@@ -93,7 +93,7 @@ impl ServerHandler for Server {
         let mount =
             context.extensions.get::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<Mount>());
         let mount = mount.unwrap_or(&self.mount).clone();
-        self.begin_to_follow(mount, context.peer);
+        self.begin_to_follow(mount, principal(&context.extensions), context.peer);
     }
 
     async fn subscribe(

@@ -30,7 +30,7 @@ use super::{
 
 /// The tools of a connection.
 pub(super) async fn list(server: &Server, context: &RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
-    let mode = server.mount(context).mode;
+    let mode = server.mode(context).await;
     let of_keys = server.derive(context, |tx, cx| key_tools::list(tx, cx, names(), of_mode(mode).budget)).await;
     let mut result = ListToolsResult::with_all_items(together(mode, of_keys));
     result.meta = stamp(context);

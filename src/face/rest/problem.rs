@@ -21,6 +21,7 @@ impl From<OpError> for Problem {
 pub(crate) fn status(error: &OpError) -> StatusCode {
     match error {
         OpError::InvalidArgument { .. } => StatusCode::BAD_REQUEST,
+        OpError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
         OpError::PermissionDenied { .. } => StatusCode::FORBIDDEN,
         OpError::NotFound { .. } => StatusCode::NOT_FOUND,
         OpError::AlreadyExists { .. } => StatusCode::CONFLICT,

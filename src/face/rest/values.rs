@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     body::{Body, BodyDataStream, Bytes},
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -28,7 +28,7 @@ use crate::{
         instance::InstanceRef,
         key::KeyType,
         limits,
-        permission::{Mode, PrincipalKind},
+        permission::{Mode, Principal, PrincipalKind},
     },
     ops::{keys::delete::Delete, operation::Operation as _},
 };
@@ -43,19 +43,20 @@ const DRAINED: Duration = Duration::from_secs(5);
 type At = Path<(String, String)>;
 
 /// Programs that call without MCP are known by their agent header.
-fn caller(headers: &HeaderMap) -> Caller {
+fn caller(principal: Principal, headers: &HeaderMap) -> Caller {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
     let client = agent.split(['/', ' ']).next().unwrap_or_default();
-    Caller::local(PrincipalKind::App, Mode::Edit, client, String::new())
+    Caller::of(principal.through(PrincipalKind::App), Mode::Edit, client, String::new())
 }
 
 /// The value, or the range of it that is asked for.
 pub(super) async fn read(
     State(kernel): State<Arc<Kernel>>,
+    Extension(principal): Extension<Principal>,
     Path((instance, key)): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let value = kernel.open_value(&caller(&headers), &InstanceRef::parse(&instance)?, &key)?;
+    let value = kernel.open_value(&caller(principal, &headers), &InstanceRef::parse(&instance)?, &key)?;
     let tag = format!("\"{}\"", value.version);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
@@ -170,6 +171,7 @@ fn pieces(
 /// Writes the body as the value of the key.
 pub(super) async fn write(
     State(kernel): State<Arc<Kernel>>,
+    Extension(principal): Extension<Principal>,
     Path((instance, key)): At,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -182,7 +184,7 @@ pub(super) async fn write(
         attributes.insert("type".into(), key_type.name().into());
         attributes.insert("content_type".into(), content_type.into());
     }
-    let begun = kernel.begin_value(&caller(&headers), &InstanceRef::parse(&instance)?);
+    let begun = kernel.begin_value(&caller(principal, &headers), &InstanceRef::parse(&instance)?);
     let mut body = request.into_body().into_data_stream();
     let value = match begun {
         Ok(value) => taken(value, &mut body).await,
@@ -221,6 +223,7 @@ async fn drain(body: &mut BodyDataStream) {
 /// Removes the key; one that is not there is 404.
 pub(super) async fn delete(
     State(kernel): State<Arc<Kernel>>,
+    Extension(principal): Extension<Principal>,
     Path((instance, key)): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -229,7 +232,7 @@ pub(super) async fn delete(
         members.insert("if_version".into(), version.into());
     }
     let instance = InstanceRef::parse(&instance)?;
-    let reply = kernel.execute(&caller(&headers), &instance, Delete::NAME, args).await?;
+    let reply = kernel.execute(&caller(principal, &headers), &instance, Delete::NAME, args).await?;
     if reply.result.get("deleted").is_some_and(|deleted| *deleted == false) {
         return Err(Problem(OpError::no_key(&key)));
     }

@@ -22,7 +22,8 @@ const PAGE: usize = 500;
 impl Kernel {
     /// Reads both in pages: however large they are, no state is held on to.
     pub(super) async fn diff_instances(&self, caller: &Caller, diff: Diff) -> Result<Reply, OpError> {
-        let (from, to) = (self.handle(&self.named(&diff.from)?.0)?, self.handle(&self.named(&diff.to)?.0)?);
+        let handle = |which| self.handle(&self.named(caller, which)?.0);
+        let (from, to) = (handle(&diff.from)?, handle(&diff.to)?);
         let caller = caller.clone();
         blocking(move || {
             let walk = |handle: Arc<Handle>| {

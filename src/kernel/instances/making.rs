@@ -21,7 +21,7 @@ use crate::{
         instances::{
             Create,
             arguments::NewName,
-            catalog::{Enter, Naming, free},
+            catalog::{Enter, Naming, Where, free},
             copies::{Duplicate, Filter, Snapshot},
         },
         operation::{Cx, Reply, Wait},
@@ -31,7 +31,7 @@ use crate::{
     store::{Turn, Turns},
 };
 
-use super::super::{Caller, Kernel, handle::Handle, stopped};
+use super::super::{Caller, Kernel, handle::Handle, order::Fresh, stopped};
 
 /// Keys of a filtered clone that are in memory at once: 64 KiB each at most.
 const PAGE: usize = 100;
@@ -45,8 +45,9 @@ struct New {
 
 impl Kernel {
     /// An empty instance.
-    pub(super) async fn create_instance(&self, caller: &Caller, name: NewName) -> Result<Reply, OpError> {
-        let entry = Enter { name: Naming::Exactly(name), parent: None, note: None, snapshot: false };
+    pub(super) async fn create_instance(&self, caller: &Caller, create: Create) -> Result<Reply, OpError> {
+        let (name, project) = (Naming::Exactly(create.name), Where::Meant(create.project));
+        let entry = Enter { name, project, parent: None, note: None, snapshot: false };
         self.make_empty(caller, entry).await
     }
 
@@ -54,7 +55,7 @@ impl Kernel {
         // Said before the work; what counts is said again by the turn that enters it. The catalog comes first: instances
         // without one would look like a store that has lost it.
         if let Naming::Exactly(name) = &entry.name {
-            self.check_free(name)?;
+            self.check_free(caller, name, &entry.project)?;
         }
         let (store, id) = (Arc::clone(&self.store), fresh());
         let making = id.clone();
@@ -70,13 +71,15 @@ impl Kernel {
         parent: Option<InstanceId>,
         note: Option<String>,
     ) -> Result<(), OpError> {
-        self.make_empty(caller, Enter { name: Naming::Exactly(name), parent, note, snapshot: false }).await.map(drop)
+        let (name, project) = (Naming::Exactly(name), Where::Meant(None));
+        self.make_empty(caller, Enter { name, project, parent, note, snapshot: false }).await.map(drop)
     }
 
     /// A copy of an instance, whole or only some of its keys.
     pub(super) async fn clone_instance(&self, caller: &Caller, clone: Duplicate) -> Result<Reply, OpError> {
-        let (source, _) = self.named(&clone.instance)?;
-        self.check_free(&clone.name)?;
+        let (source, _) = self.named(caller, &clone.instance)?;
+        let project = Where::Meant(clone.project.clone());
+        self.check_free(caller, &clone.name, &project)?;
         let (from, id) = (self.handle(&source)?, fresh());
         let (filter, making, by) = (clone.filter(), id.clone(), caller.clone());
         let made = blocking(move || match filter {
@@ -84,18 +87,19 @@ impl Kernel {
             Some(filter) => copy_some(&from, &making, &by, &filter),
         });
         let name = Naming::Exactly(clone.name);
-        let entry = Enter { name, parent: Some(source), note: None, snapshot: false };
+        let entry = Enter { name, project, parent: Some(source), note: None, snapshot: false };
         self.make(caller, New { id, operation: Duplicate::NAME, entry }, made).await
     }
 
     /// A copy that stays as it is.
     pub(super) async fn take_snapshot(&self, caller: &Caller, snapshot: Snapshot) -> Result<Reply, OpError> {
-        let (source, instance) = self.named(&snapshot.instance)?;
+        let (source, instance) = self.named(caller, &snapshot.instance)?;
         let (from, id) = (self.handle(&source)?, fresh());
         let making = id.clone();
         let made = blocking(move || from.store.copy(&from.id, &making, Access::ReadOnly));
         let note = snapshot.note.map(|note| note.as_str().to_owned()).filter(|note| !note.is_empty());
-        let entry = Enter { name: Naming::SnapshotOf(instance.name), parent: Some(source), note, snapshot: true };
+        let (name, project) = (Naming::SnapshotOf(instance.name), Where::Beside(instance.project));
+        let entry = Enter { name, project, parent: Some(source), note, snapshot: true };
         self.make(caller, New { id, operation: Snapshot::NAME, entry }, made).await
     }
 
@@ -126,10 +130,13 @@ impl Kernel {
         error
     }
 
-    /// Refuses a name that is taken.
-    fn check_free(&self, name: &NewName) -> Result<(), OpError> {
+    /// Refuses a name that is taken, and a project that the caller may not change.
+    fn check_free(&self, caller: &Caller, name: &NewName, project: &Where) -> Result<(), OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        catalog.read(&Caller::system(), Wait::default(), |tx, _| free(tx, name.as_str()).map(drop))
+        catalog.read(caller, Wait::default(), |tx, cx| {
+            let project = project.find(tx, cx)?;
+            free(tx, &project, name.as_str()).map(drop)
+        })
     }
 }
 
@@ -152,7 +159,7 @@ fn copy_some(from: &Handle, to: &InstanceId, caller: &Caller, filter: &Filter) -
     let mut copied = Err(stopped());
     from.store.reader(&from.id)?.read(&mut |view| {
         copied = view.position().and_then(|position| {
-            let cx = from.context(caller, position, Wait::default(), None);
+            let cx = from.context(caller, position, Wait::default(), Fresh::default());
             let mut pages = Pages {
                 from,
                 to,

@@ -17,6 +17,7 @@ use crate::{
         error::OpError,
         instance::{Instance, InstanceId, InstanceRef},
         kind::Kind as _,
+        permission::Permission,
     },
     ops::{
         instances::{
@@ -30,7 +31,12 @@ use crate::{
     },
 };
 
-use super::{Caller, Kernel, found::Seen, order::Order, stopped};
+use super::{
+    Caller, Kernel,
+    found::Seen,
+    order::{Fresh, Order},
+    stopped,
+};
 
 pub(super) use making::blocking;
 
@@ -41,37 +47,40 @@ pub struct Located {
     pub id: InstanceId,
     /// Its name now; the id itself for the catalog.
     pub name: String,
+    /// How much whoever asked may do with it.
+    pub permission: Permission,
 }
 
 impl Kernel {
-    /// The id of an instance. Errors: `not_found` for a name that the catalog does not have.
-    pub fn resolve(&self, instance: &InstanceRef) -> Result<InstanceId, OpError> {
+    /// The id of the instance that a caller means. Errors: `not_found` for a name that the catalog does not have.
+    pub fn resolve(&self, caller: &Caller, instance: &InstanceRef) -> Result<InstanceId, OpError> {
         match instance {
-            InstanceRef::Id(id) => Ok(id.clone()),
-            InstanceRef::Name(_) => Ok(self.locate(instance)?.id),
+            InstanceRef::Id(id) if caller.principal.is_local() => Ok(id.clone()),
+            _ => Ok(self.locate(caller, instance)?.id),
         }
     }
 
-    /// Id and name of an instance in one look at the catalog: over HTTP each request needs both. Errors: `not_found`
-    /// for what the catalog does not have.
-    pub fn locate(&self, instance: &InstanceRef) -> Result<Located, OpError> {
+    /// Id and name of an instance in one look at the catalog, for who may do everything: over HTTP each request needs
+    /// both. Errors: `not_found` for what the catalog does not have.
+    pub(super) fn locate_any(&self, instance: &InstanceRef) -> Result<Located, OpError> {
+        let permission = Permission::Admin;
         match instance {
-            InstanceRef::Id(id) => Ok(Located { id: id.clone(), name: self.instance_name(id)? }),
+            InstanceRef::Id(id) => Ok(Located { id: id.clone(), name: self.instance_name(id)?, permission }),
             InstanceRef::Name(name) => self.find_instance(name)?.ok_or_else(|| instances::not_found(name)),
         }
     }
 
     /// The same, but an instance with a name that nobody uses yet is made. The second is whether it was made now.
     pub async fn locate_or_create(&self, caller: &Caller, instance: &InstanceRef) -> Result<(Located, bool), OpError> {
-        let InstanceRef::Name(name) = instance else { return Ok((self.locate(instance)?, false)) };
-        if let Some(found) = self.find_instance(name)? {
-            return Ok((found, false));
-        }
+        let name = match (self.locate(caller, instance), instance) {
+            (Err(OpError::NotFound { .. }), InstanceRef::Name(name)) => name,
+            (located, _) => return Ok((located?, false)),
+        };
         let create: Create = parse(serde_json::json!({ "name": name }))?;
         match self.run(caller, instance, create.into()).await {
-            Ok(_) => Ok((self.locate(instance)?, true)),
+            Ok(_) => Ok((self.locate(caller, instance)?, true)),
             // Another process was first.
-            Err(OpError::AlreadyExists { .. }) => Ok((self.locate(instance)?, false)),
+            Err(OpError::AlreadyExists { .. }) => Ok((self.locate(caller, instance)?, false)),
             Err(error) => Err(error),
         }
     }
@@ -87,7 +96,7 @@ impl Kernel {
         let (kernel, caller, instance) = (self.this.upgrade().ok_or_else(stopped)?, caller.clone(), instance.clone());
         let running = tokio::spawn(async move {
             match procedure {
-                Procedure::Create(create) => kernel.create_instance(&caller, create.name).await,
+                Procedure::Create(create) => kernel.create_instance(&caller, create).await,
                 Procedure::Duplicate(clone) => kernel.clone_instance(&caller, clone).await,
                 Procedure::Snapshot(snapshot) => kernel.take_snapshot(&caller, snapshot).await,
                 Procedure::Delete(delete) => {
@@ -108,18 +117,19 @@ impl Kernel {
         running.await.map_err(|_| stopped())?
     }
 
-    /// The catalog's record of the instance that an argument names.
-    fn named(&self, which: &Which) -> Result<(InstanceId, Instance), OpError> {
-        self.entered(|tx, _| instances::existing(tx, which))
+    /// The catalog's record of the instance that an argument names, if the caller may administer it.
+    fn named(&self, caller: &Caller, which: &Which) -> Result<(InstanceId, Instance), OpError> {
+        self.entered(caller, |tx, cx| instances::existing(tx, cx, which, Permission::Admin))
     }
 
     /// Looks up one instance in the catalog.
     fn entered(
         &self,
+        caller: &Caller,
         look: impl Fn(&mut Tx<'_>, &Cx) -> Result<Held<Instance>, OpError>,
     ) -> Result<(InstanceId, Instance), OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        let held = catalog.read(&Caller::system(), Wait::default(), look)?;
+        let held = catalog.read(caller, Wait::default(), look)?;
         match InstanceRef::parse(&held.record.id)? {
             InstanceRef::Id(id) => Ok((id, held.content)),
             InstanceRef::Name(name) => Err(instances::not_found(&name)),
@@ -135,7 +145,8 @@ impl Kernel {
         fresh_id: Option<InstanceId>,
     ) -> Result<Reply, OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        catalog.write(Order { fresh_id, ..Order::new(operation, Arc::new(call), caller.clone()) }).await
+        let fresh = Fresh { id: fresh_id, ..Fresh::draw() };
+        catalog.write(Order { fresh, ..Order::new(operation, Arc::new(call), caller.clone()) }).await
     }
 
     /// Whether the catalog has an instance of this id.
@@ -162,9 +173,11 @@ impl Kernel {
             return Ok(Some(located));
         }
         let located = self.handle(&catalog)?.read(&Caller::system(), Wait::default(), |tx, _| {
-            let Some(found) = instances::find(tx, name)? else { return Ok(None) };
+            let Some(found) = instances::find(tx, instances::DEFAULT_PROJECT, name)? else { return Ok(None) };
             match InstanceRef::parse(&found.record.id)? {
-                InstanceRef::Id(id) => Ok(Some(Located { id, name: found.content.name })),
+                InstanceRef::Id(id) => {
+                    Ok(Some(Located { id, name: found.content.name, permission: Permission::Admin }))
+                }
                 InstanceRef::Name(_) => Ok(None),
             }
         })?;

@@ -30,17 +30,20 @@ impl Kernel {
         instance: &InstanceRef,
         purge: Purge,
     ) -> Result<Reply, OpError> {
-        let id = self.resolve(instance)?;
-        if id.is_catalog() {
-            return Err(permission::refuse_operation(caller.mode, Purge::META.action, Purge::NAME));
+        let (handle, admitted) = self.admit(caller, instance)?;
+        if handle.id.is_catalog() || !permission::mode_allows(admitted.mode, Purge::META.action) {
+            return Err(permission::refuse_operation(admitted.mode, Purge::META.action, Purge::NAME));
         }
         let call = PurgeHere { key: purge.key.clone(), with_current: false };
         let order = Order::new(Purge::NAME, Arc::new(call), caller.clone());
-        let handle = self.handle(&id)?;
         let here = handle.write(order).await?.result;
         self.scrub_erased(&handle).await;
         let mut held_by = Vec::new();
-        for (copy, record) in self.copies_of(&id)? {
+        for (copy, record) in self.copies_of(&handle.id)? {
+            // What a copy of somebody else's holds is theirs to purge, and to know.
+            if !self.administers(caller, &copy) {
+                continue;
+            }
             let handle = self.handle(&copy)?;
             if purge.everywhere {
                 let call = PurgeHere { key: purge.key.clone(), with_current: record.snapshot };

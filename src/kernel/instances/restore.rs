@@ -26,8 +26,8 @@ impl Kernel {
     /// Reads the other's keys at one moment, puts their large values beside the instance, then changes it in one turn.
     /// The source is only read. A crash before the turn leaves large values that no record names, which are swept away.
     pub(super) async fn restore_instance(&self, caller: &Caller, restore: Restore) -> Result<Reply, OpError> {
-        let (id, instance) = self.named(&restore.instance)?;
-        let (source, other) = self.named(&restore.snapshot)?;
+        let (id, instance) = self.named(caller, &restore.instance)?;
+        let (source, other) = self.named(caller, &restore.snapshot)?;
         if id == source {
             let rule = "it must be another instance, such as a snapshot of this one";
             return Err(OpError::invalid("snapshot", rule, restore.snapshot.as_str()));

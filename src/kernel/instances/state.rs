@@ -49,8 +49,8 @@ impl Kernel {
         change: Change,
     ) -> Result<Reply, OpError> {
         let (id, _) = match change {
-            Change::Undelete => self.entered(|tx, cx| instances::deleted_or_not(tx, cx, which))?,
-            Change::Delete | Change::ReadOnly(_) | Change::Keep => self.named(which)?,
+            Change::Undelete => self.entered(caller, |tx, cx| instances::deleted_or_not(tx, cx, which))?,
+            Change::Delete | Change::ReadOnly(_) | Change::Keep => self.named(caller, which)?,
         };
         if let Some(access) = change.restriction() {
             self.set_access(caller, operation, &id, access).await?;

@@ -50,7 +50,7 @@ struct World {
 fn caller(client: &str, mode: Mode) -> Caller {
     let principal = Principal::local(PrincipalKind::Agent);
     let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: client.into(), run: "1".into() };
-    Caller::of(principal, mode, actor)
+    Caller::by(principal, mode, actor)
 }
 
 impl World {

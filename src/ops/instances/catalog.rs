@@ -6,16 +6,19 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     error::OpError,
     instance::{Instance, InstanceId},
-    limits, time,
+    limits,
+    permission::Permission,
+    time,
     view::IdRange,
 };
 
 use super::{
-    DEFAULT_PROJECT, InstanceView,
+    InstanceView,
     arguments::{NewName, Which},
     existing, find, meta, taken,
 };
 use crate::ops::{
+    access::{Word, projects, reach::Reach, standing},
     bounds::{Text, Whole},
     operation::{Call, Cx, EffectClass, OpMeta, Operation, Reply, Report, Step},
     tx::Tx,
@@ -26,12 +29,41 @@ use crate::ops::{
 pub struct Enter {
     /// What it is to be called.
     pub name: Naming,
+    /// In which project.
+    pub project: Where,
     /// The instance that it is a copy of.
     pub parent: Option<InstanceId>,
     /// What a snapshot was taken for.
     pub note: Option<String>,
     /// It is a snapshot: nothing may be written to it.
     pub snapshot: bool,
+}
+
+/// In which project a new instance is made.
+#[derive(Debug)]
+pub enum Where {
+    /// The one that this means to the caller, or the caller's.
+    Meant(Option<Word>),
+    /// The one with this id, which another instance is in.
+    Beside(String),
+}
+
+impl Where {
+    /// The id of the project. Errors: the caller may not administer it.
+    pub fn find(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<String, OpError> {
+        let who = standing::known(tx, cx)?;
+        match self {
+            Self::Meant(Some(text)) => projects::meant(tx, &who, text.as_str(), Permission::Admin),
+            Self::Meant(None) => {
+                standing::on_project(tx, &who, &who.project, Permission::Admin, &who.project)?;
+                Ok(who.project)
+            }
+            Self::Beside(id) => {
+                standing::on_project(tx, &who, id, Permission::Admin, id)?;
+                Ok(id.clone())
+            }
+        }
+    }
 }
 
 /// What a new instance is to be called.
@@ -46,16 +78,17 @@ pub enum Naming {
 impl Call for Enter {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         check_room(tx.count::<Instance>()?)?;
+        let project = self.project.find(tx, cx)?;
         let name = match &self.name {
-            Naming::Exactly(name) => free(tx, name.as_str())?,
-            Naming::SnapshotOf(name) => snapshot_name(tx, name, cx.now_ms)?,
+            Naming::Exactly(name) => free(tx, &project, name.as_str())?,
+            Naming::SnapshotOf(name) => snapshot_name(tx, &project, name, cx.now_ms)?,
         };
         let Some(id) = &cx.fresh_id else {
             return Err(OpError::invalid("name", "an instance is made by itself, not inside another operation", &name));
         };
         let instance = Instance {
             name,
-            project: DEFAULT_PROJECT.into(),
+            project,
             parent: self.parent.clone(),
             note: self.note.clone(),
             read_only: self.snapshot,
@@ -81,33 +114,36 @@ fn check_room(count: u64) -> Result<(), OpError> {
 }
 
 /// The name, if nobody has it. Errors: `already_exists`.
-pub fn free(tx: &Tx<'_>, name: &str) -> Result<String, OpError> {
-    match find(tx, name)? {
+pub fn free(tx: &Tx<'_>, project: &str, name: &str) -> Result<String, OpError> {
+    match find(tx, project, name)? {
         Some(_) => Err(taken(name, "Use it, or choose another name")),
         None => Ok(name.to_owned()),
     }
 }
 
 /// `notes@2026-11-21T09:30:00.000Z`, and with a number behind it when two were taken at once.
-fn snapshot_name(tx: &Tx<'_>, of: &str, now_ms: i64) -> Result<String, OpError> {
+fn snapshot_name(tx: &Tx<'_>, project: &str, of: &str, now_ms: i64) -> Result<String, OpError> {
     /// Of the time and a number.
     const BEHIND: usize = 32;
     let begin: String = of.chars().take(limits::INSTANCE_NAME_CHARACTERS - BEHIND).collect();
     let name = format!("{begin}@{}", time::rfc3339(now_ms));
     let mut numbered = name.clone();
     let mut number = 1;
-    while find(tx, &numbered)?.is_some() {
+    while find(tx, project, &numbered)?.is_some() {
         number += 1;
         numbered = format!("{name} {number}");
     }
     Ok(numbered)
 }
 
-/// The instances with their ids, and what each is: a clone's parent, a snapshot's note, whether it is read-only.
-/// Deleted ones are shown when asked for. next_cursor, when not null, continues.
+/// The instances that the caller may know of, with their ids, and what each is: a clone's parent, a snapshot's note,
+/// whether it is read-only. Deleted ones are shown when asked for. next_cursor, when not null, continues.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Only those in this project, by name or id
+    #[serde(default)]
+    pub project: Option<Word>,
     /// Also show those that were deleted in the last 7 days
     #[serde(default)]
     pub deleted: Option<bool>,
@@ -148,6 +184,9 @@ impl Operation for List {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Instances>, OpError> {
         let limit = self.limit.map_or(limits::PAGE as usize, Whole::size);
         let shows_deleted = self.deleted == Some(true);
+        let who = standing::known(tx, cx)?;
+        let mut reach = Reach::of(tx, &who.standing)?;
+        let only = self.project.as_ref().map(|text| projects::would_mean(tx, &who, text.as_str())).transpose()?;
         let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
         let mut instances = Vec::new();
         loop {
@@ -155,10 +194,12 @@ impl Operation for List {
             let found = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), limit + 1)?;
             let is_last = found.len() <= limit;
             for held in found {
-                let is_shown = match held.content.deleted_at {
+                let is_kept = match held.content.deleted_at {
                     None => true,
                     Some(_) => shows_deleted && !held.content.is_expired(cx.now_ms),
                 };
+                let is_there = only.as_ref().is_none_or(|only| *only == held.content.project);
+                let is_shown = is_kept && is_there && reach.on_instance(tx, &held)?.is_some();
                 if is_shown && instances.len() == limit {
                     return Ok(Step::Done(Instances { instances, next_cursor: after }));
                 }
@@ -168,6 +209,10 @@ impl Operation for List {
                 after = Some(held.record.id);
             }
             if is_last {
+                // Where nothing is to be seen a project that is not there and a hidden one are alike.
+                if let (true, None, Some(project)) = (instances.is_empty(), &self.cursor, &self.project) {
+                    projects::meant(tx, &who, project.as_str(), Permission::Read)?;
+                }
                 return Ok(Step::Done(Instances { instances, next_cursor: None }));
             }
         }
@@ -190,11 +235,11 @@ impl Operation for Rename {
         OpMeta { events: &["instance.updated"], idempotent: true, ..meta("Rename an instance", EffectClass::Update) };
     type Out = InstanceView;
 
-    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<InstanceView>, OpError> {
-        let held = existing(tx, &self.instance)?;
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<InstanceView>, OpError> {
+        let held = existing(tx, cx, &self.instance, Permission::Admin)?;
         let mut instance = held.content;
         if instance.name != self.name.as_str() {
-            instance.name = free(tx, self.name.as_str())?;
+            instance.name = free(tx, &instance.project, self.name.as_str())?;
             tx.put(&held.record.id, &instance, None)?;
         }
         Ok(Step::Done(InstanceView::new(&held.record.id, &instance)))

@@ -11,6 +11,7 @@ use super::{
     meta,
 };
 use crate::ops::{
+    access::Word,
     bounds::Text,
     operation::{EffectClass, OpMeta},
     procedure,
@@ -26,6 +27,9 @@ pub struct Duplicate {
     pub instance: Which,
     /// Name of the copy, without / and \
     pub name: NewName,
+    /// Name or id of its project, default the caller's
+    #[serde(default)]
+    pub project: Option<Word>,
     /// Only keys with this content tag
     #[serde(default)]
     pub tag: Option<Text<1, { limits::TAG_CHARACTERS }>>,

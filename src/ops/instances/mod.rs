@@ -17,12 +17,13 @@ use crate::model::{
     error::OpError,
     instance::{Instance, InstanceRef},
     kind, limits,
-    permission::Action,
+    permission::{Action, Permission},
     time,
     view::IdRange,
 };
 
 use super::{
+    access::{Word, standing},
     operation::{Cx, EffectClass, Listing, OpMeta, Reply, Report, Target},
     procedure,
     tx::{Held, Tx},
@@ -55,6 +56,9 @@ pub struct InstanceView {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The id of the project that it is in, unless that is `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The instance it was cloned from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -74,6 +78,7 @@ impl InstanceView {
         Self {
             id: id.to_owned(),
             name: instance.name.clone(),
+            project: Some(instance.project.clone()).filter(|project| project != DEFAULT_PROJECT),
             parent: instance.parent.as_ref().map(ToString::to_string),
             note: instance.note.clone(),
             read_only: instance.read_only,
@@ -105,6 +110,9 @@ impl Report for InstanceView {
 pub struct Create {
     /// Its name, without / and \
     pub name: NewName,
+    /// Name or id of its project, default the caller's
+    #[serde(default)]
+    pub project: Option<Word>,
 }
 
 impl procedure::Arguments for Create {
@@ -113,46 +121,51 @@ impl procedure::Arguments for Create {
     type Out = InstanceView;
 }
 
-/// The instance of a name in the default project.
-pub fn find(tx: &Tx<'_>, name: &str) -> Result<Option<Held<Instance>>, OpError> {
-    let key = kind::instance_name_key(DEFAULT_PROJECT, name);
+/// The instance of a name in a project.
+pub fn find(tx: &Tx<'_>, project: &str, name: &str) -> Result<Option<Held<Instance>>, OpError> {
+    let key = kind::instance_name_key(project, name);
     Ok(tx.scan_index::<Instance>(kind::INSTANCE_NAME, &key, &IdRange::all(), 1)?.pop())
 }
 
 /// The deleted instance of a name that was deleted last.
-fn find_deleted(tx: &Tx<'_>, name: &str) -> Result<Option<Held<Instance>>, OpError> {
-    let key = kind::instance_name_key(DEFAULT_PROJECT, name);
+fn find_deleted(tx: &Tx<'_>, project: &str, name: &str) -> Result<Option<Held<Instance>>, OpError> {
+    let key = kind::instance_name_key(project, name);
     let found = tx.scan_index::<Instance>(kind::DELETED_NAME, &key, &IdRange::all(), limits::PAGE as usize)?;
     Ok(found.into_iter().max_by_key(|held| held.content.deleted_at))
 }
 
-/// The instance that an argument names.
-pub fn existing(tx: &mut Tx<'_>, which: &Which) -> Result<Held<Instance>, OpError> {
+/// The instance that an argument names, if the caller may do that much with it.
+pub fn existing(tx: &mut Tx<'_>, cx: &Cx, which: &Which, wanted: Permission) -> Result<Held<Instance>, OpError> {
+    let who = standing::known(tx, cx)?;
     let held = match which.reference() {
         InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
-        InstanceRef::Name(name) => match find(tx, name)? {
+        InstanceRef::Name(name) => match standing::named(tx, &who, name)? {
             Some(held) => Some(held),
-            None => find_deleted(tx, name)?,
+            None => find_deleted(tx, &who.project, name)?,
         },
     };
-    match held {
-        Some(held) if held.content.deleted_at.is_some() => Err(deleted(which.as_str())),
-        Some(held) => Ok(held),
-        None => Err(not_found(which.as_str())),
-    }
+    let held = held.ok_or_else(|| not_found(which.as_str()))?;
+    standing::on_instance(tx, &who.standing, &held, wanted, which.as_str())?;
+    if held.content.deleted_at.is_some() { Err(deleted(which.as_str())) } else { Ok(held) }
 }
 
-/// The instance that an argument names, deleted or not: of a name's, a deleted one is meant.
+/// The instance that an argument names, deleted or not: of a name's, a deleted one is meant. It takes `admin`.
 pub fn deleted_or_not(tx: &mut Tx<'_>, cx: &Cx, which: &Which) -> Result<Held<Instance>, OpError> {
+    let who = standing::known(tx, cx)?;
     let held = match which.reference() {
         InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
         // One that nothing brings back any more does not stand in the way, whether upkeep has come by or not.
-        InstanceRef::Name(name) => match find_deleted(tx, name)?.filter(|held| !held.content.is_expired(cx.now_ms)) {
-            Some(held) => Some(held),
-            None => find(tx, name)?,
-        },
+        InstanceRef::Name(name) => {
+            let deleted = find_deleted(tx, &who.project, name)?;
+            match deleted.filter(|held| !held.content.is_expired(cx.now_ms)) {
+                Some(held) => Some(held),
+                None => find(tx, &who.project, name)?,
+            }
+        }
     };
-    held.filter(|held| !held.content.is_expired(cx.now_ms)).ok_or_else(|| not_found(which.as_str()))
+    let held = held.filter(|held| !held.content.is_expired(cx.now_ms)).ok_or_else(|| not_found(which.as_str()))?;
+    standing::on_instance(tx, &who.standing, &held, Permission::Admin, which.as_str())?;
+    Ok(held)
 }
 
 /// The refusal of an unknown instance.

@@ -116,7 +116,7 @@ impl Call for Alter {
             }
             Change::Undelete if before.is_expired(cx.now_ms) => return Err(not_found(id)),
             Change::Undelete => {
-                if is_deleted && find(tx, name)?.is_some() {
+                if is_deleted && find(tx, &before.project, name)?.is_some() {
                     return Err(taken(
                         name,
                         "It has taken the name: rename it with instance_rename, then undelete again",

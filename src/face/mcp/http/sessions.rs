@@ -8,14 +8,13 @@ use std::{
 
 use axum::{
     extract::{OriginalUri, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
     middleware::Next,
     response::Response,
 };
 use rmcp::transport::streamable_http_server::session::{SessionManager as _, local::LocalSessionManager};
-use sha2::{Digest as _, Sha256};
 
-use crate::model::limits;
+use crate::model::{limits, permission::Principal};
 
 use crate::face::http::refuse;
 
@@ -37,15 +36,15 @@ struct Owners {
 
 #[derive(Clone, PartialEq, Eq)]
 struct Owner {
-    /// SHA-256 of the credentials: they are not kept.
-    credentials: Option<[u8; 32]>,
+    /// Who they are; a token that was renewed is still theirs.
+    principal: String,
     path: String,
 }
 
 impl Owner {
-    fn of(path: &str, headers: &HeaderMap) -> Self {
-        let credentials = headers.get(header::AUTHORIZATION).map(|value| Sha256::digest(value.as_bytes()).into());
-        Self { credentials, path: path.trim_end_matches('/').to_owned() }
+    fn of(path: &str, principal: Option<&Principal>) -> Self {
+        let principal = principal.map_or_else(String::new, |principal| principal.id.clone());
+        Self { principal, path: path.trim_end_matches('/').to_owned() }
     }
 }
 
@@ -56,7 +55,7 @@ pub(super) async fn bind(
     request: Request,
     next: Next,
 ) -> Response {
-    let owner = Owner::of(uri.path(), request.headers());
+    let owner = Owner::of(uri.path(), request.extensions().get());
     let id = session_id(request.headers());
     if let Some(id) = &id
         && !sessions.owners().use_as(id, &owner)
@@ -142,7 +141,7 @@ mod tests {
 
     #[test]
     fn bug_a_forgotten_session_stayed_alive() {
-        let owner = Owner { credentials: None, path: "/mcp".into() };
+        let owner = Owner { principal: "local".into(), path: "/mcp".into() };
         let mut owners = Owners::default();
         for number in 0..limits::SESSIONS {
             assert_eq!(owners.remember(number.to_string(), owner.clone()), None);

@@ -1,12 +1,21 @@
-//! Who may do what: the one function that every face's calls pass, asked by the kernel and by operations.
+//! Who may do what: the functions that every face's calls pass, asked by the kernel and by operations.
+//!
+//! How much somebody may do with an instance is `decision.rs`; the mode that follows from it is held here against each
+//! key.
+
+mod decision;
+pub mod party;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{error::OpError, key::Key, tags::SystemTag};
 
+pub use decision::{Decision, Grant, Permission, Place, Standing, decide, permission, reaches};
+use party::{LOCAL, Party};
+
 /// What kind of party a principal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrincipalKind {
     /// A person, at a terminal or on the page.
@@ -25,18 +34,44 @@ impl PrincipalKind {
 }
 
 /// Somebody who has been identified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
-    /// Who; `local` is the user of this machine.
+    /// Who: `local` is the user of this machine; others are the text of a [`Party`].
     pub id: String,
     /// What kind of party.
     pub kind: PrincipalKind,
+    /// By which of several secrets it proved itself, where it has several.
+    pub secret: Option<String>,
+    /// When its proof ends, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
 }
 
 impl Principal {
     /// The user of this machine, through a program of this kind.
     pub fn local(kind: PrincipalKind) -> Self {
-        Self { id: "local".into(), kind }
+        Self { id: LOCAL.into(), kind, secret: None, until_ms: None }
+    }
+
+    /// A party of the catalog.
+    pub fn of(party: &Party, kind: PrincipalKind) -> Self {
+        Self { id: party.to_string(), ..Self::local(kind) }
+    }
+
+    /// Whom no one has identified, and who may do nothing.
+    pub fn nobody() -> Self {
+        Self { id: "nobody".into(), ..Self::local(PrincipalKind::App) }
+    }
+
+    /// The same through a program of this kind. Keys and delegates are of one kind wherever they are used.
+    #[must_use]
+    pub fn through(self, kind: PrincipalKind) -> Self {
+        let is_person = self.is_local() || matches!(Party::parse(&self.id), Some(Party::User(_)));
+        if is_person { Self { kind, ..self } } else { self }
+    }
+
+    /// Whether it is the user of this machine, who may do everything.
+    pub fn is_local(&self) -> bool {
+        self.id == LOCAL
     }
 }
 
@@ -78,6 +113,8 @@ pub enum Action {
     Attributes,
     /// Create, rename or remove instances.
     Instances,
+    /// Change people, keys and shares.
+    Access,
 }
 
 /// Whether a mode may ever do this: what decides which tools are listed, and what is refused before a turn.
@@ -85,7 +122,7 @@ pub fn mode_allows(mode: Mode, action: Action) -> bool {
     match action {
         Action::Read => true,
         Action::Write | Action::Create | Action::Delete => mode >= Mode::Use,
-        Action::Attributes | Action::Instances => mode == Mode::Edit,
+        Action::Attributes | Action::Instances | Action::Access => mode == Mode::Edit,
     }
 }
 
@@ -130,7 +167,7 @@ pub fn refuse_operation(mode: Mode, action: Action, operation: &str) -> OpError 
 
 fn needs(action: Action) -> String {
     let mode = match action {
-        Action::Attributes | Action::Instances => "edit",
+        Action::Attributes | Action::Instances | Action::Access => "edit",
         _ => "use or edit",
     };
     format!("It needs {mode} mode, which the person who connects this client chooses")
@@ -144,6 +181,7 @@ fn verb(action: Action) -> &'static str {
         Action::Delete => "deleting",
         Action::Attributes => "changing attributes of",
         Action::Instances => "changing instances for",
+        Action::Access => "changing rights to",
     }
 }
 

@@ -1,0 +1,147 @@
+//! People, what they own, what they prove themselves with, and what they give to one another: records of the catalog.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::permission::{
+    Permission, PrincipalKind,
+    party::{Party, Resource, Scope},
+};
+
+/// Who somebody is at an identity provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The provider, exactly as its tokens name it.
+    pub issuer: String,
+    /// The user there.
+    pub subject: String,
+}
+
+/// A person. The id of the record is theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Their address, in lower case; one that somebody vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// What they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who they are at a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Whether the server is theirs: they may make and remove users.
+    #[serde(default)]
+    pub is_owner: bool,
+    /// The project in which their names of instances are looked up.
+    pub project: String,
+}
+
+/// A container of instances, with an owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its name, unique among those of its owner.
+    pub name: String,
+    /// The id of the user whose it is.
+    pub owner: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// What an API key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPermission {
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+    /// For everything.
+    Admin,
+    /// For what may cost money.
+    Spend,
+}
+
+impl KeyPermission {
+    /// How much it allows; nothing for spending, which allows no operation by itself.
+    pub fn level(self) -> Option<Permission> {
+        match self {
+            Self::Read => Some(Permission::Read),
+            Self::Write => Some(Permission::Write),
+            Self::Admin => Some(Permission::Admin),
+            Self::Spend => None,
+        }
+    }
+}
+
+/// An API key of a user. The record ends when the key expires, and is removed when it is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// What it is for.
+    pub name: String,
+    /// The id of the user whose it is.
+    pub user: String,
+    /// What kind of party uses it.
+    pub kind: PrincipalKind,
+    /// Its first characters, which are no secret: it is found by them.
+    pub prefix: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+    /// How far it reaches.
+    pub scopes: Vec<Scope>,
+    /// What it may be used for.
+    pub permissions: Vec<KeyPermission>,
+}
+
+/// When an API key or the secret of a delegate was last used, roughly. Its id is that of the key or secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// In milliseconds since 1970.
+    pub at: i64,
+}
+
+/// An identity of its own for an agent of somebody. It may do what was given to it and its flags allow, as far as its
+/// owner may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegate {
+    /// What it is called.
+    pub name: String,
+    /// The id of the user whose it is.
+    pub owner: String,
+    /// The most that it may do anywhere.
+    pub most: Permission,
+}
+
+/// One of the secrets of a delegate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegateSecret {
+    /// Whose it is.
+    pub delegate: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// Some to whom things are given together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name, unique among those of its owner.
+    pub name: String,
+    /// The id of the user whose it is.
+    pub owner: String,
+    /// Users, addresses, keys and delegates.
+    pub members: Vec<Party>,
+}
+
+/// Something given to somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// What.
+    pub on: Resource,
+    /// To whom.
+    pub with: Party,
+    /// How much.
+    pub permission: Permission,
+}

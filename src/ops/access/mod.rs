@@ -1,0 +1,140 @@
+//! People, keys and shares: what they are to one another, as operations of the catalog. So each change of a right is a
+//! row of its log, and whoever follows that hears of it at once.
+
+pub mod delegates;
+pub mod groups;
+pub mod keys;
+pub mod projects;
+pub mod reach;
+pub mod secrets;
+pub mod shares;
+pub mod standing;
+pub mod users;
+
+use std::borrow::Cow;
+
+use crate::model::{
+    access::Share,
+    error::OpError,
+    kind::{self, Kind},
+    limits,
+    permission::{Action, Standing, party::Party},
+    view::IdRange,
+};
+
+use super::{
+    bounds::{Text, Whole},
+    operation::{EffectClass, Listing, OpMeta, Target},
+    tx::{Held, Tx},
+};
+
+/// A name or a text that stands for somebody or something.
+pub type Word = Text<1, { limits::ACCESS_CHARACTERS }>;
+/// Items of a page.
+pub type PageSize = Whole<1, { limits::PAGE as u64 }>;
+/// Where a page begins.
+pub type Cursor = Text<0, { limits::ACCESS_CHARACTERS }>;
+
+/// The facts that these operations share: they are edit mode's, and found by searching.
+const fn meta(title: &'static str, effect: EffectClass) -> OpMeta {
+    OpMeta {
+        title,
+        toolset: "access",
+        listing: Listing::Search,
+        target: Target::Catalog,
+        action: Action::Access,
+        effect,
+        idempotent: matches!(effect, EffectClass::Read),
+        waits: false,
+        events: &[],
+    }
+}
+
+/// Whether one more record of a kind may be made.
+fn check_room<K: Kind>(tx: &Tx<'_>) -> Result<(), OpError> {
+    room(tx.count::<K>()?, K::KIND)
+}
+
+fn room(count: u64, kind: &str) -> Result<(), OpError> {
+    if count < limits::ACCESS_RECORDS as u64 {
+        return Ok(());
+    }
+    let rule = format!("there are {count} records of the kind {kind}, which is the limit: remove some first");
+    Err(OpError::invalid("name", rule, ""))
+}
+
+/// The refusal of who has no account to act on: a key that reaches no further than some projects or instances, a key
+/// without `admin`, a delegate.
+fn account(who: &Standing, what: &str) -> Result<(), OpError> {
+    if who.has_account {
+        return Ok(());
+    }
+    Err(OpError::PermissionDenied {
+        what: what.to_owned(),
+        remedy: "It takes the user themselves, or an API key of theirs with the scope account and the permission admin"
+            .into(),
+    })
+}
+
+/// A name without blanks around it. Errors: `invalid_argument` when nothing is left or it has control characters.
+fn name(path: &str, given: &Word) -> Result<String, OpError> {
+    let name = given.as_str().trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(OpError::invalid(path, "a name has other characters than blanks, and no control characters", name));
+    }
+    Ok(name.to_owned())
+}
+
+/// A page of records under one key of an index, after a cursor.
+fn page<K: Kind>(
+    tx: &Tx<'_>,
+    at: Option<(&'static str, &[u8])>,
+    limit: Option<PageSize>,
+    cursor: Option<&Cursor>,
+) -> Result<(Vec<Held<K>>, Option<String>), OpError> {
+    let limit = limit.map_or(limits::PAGE as usize, Whole::size);
+    let range = IdRange::page("", cursor.map(Text::as_str));
+    let mut found = match at {
+        Some((index, key)) => tx.scan_index::<K>(index, key, &range, limit + 1)?,
+        None => tx.scan::<K>(&range, limit + 1)?,
+    };
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|held| held.record.id.clone());
+    Ok((found, next))
+}
+
+/// Removes what was given to somebody who is no more.
+fn forget(tx: &mut Tx<'_>, party: &Party) -> Result<(), OpError> {
+    let key = party.to_string();
+    for held in tx.scan_index::<Share>(kind::SHARE_WITH, key.as_bytes(), &IdRange::all(), limits::ACCESS_RECORDS)? {
+        tx.delete::<Share>(&held.record.id)?;
+    }
+    Ok(())
+}
+
+/// The refusal of what is not there, or not the caller's.
+fn absent(what: &str, id: &str, list: &str) -> OpError {
+    OpError::NotFound { what: format!("{what} \"{id}\""), remedy: format!("{list} shows those that exist") }
+}
+
+/// How many, in words.
+fn counted(count: usize, one: &str) -> Cow<'static, str> {
+    match count {
+        0 => format!("No {one}s.").into(),
+        1 => format!("1 {one}.").into(),
+        count => format!("{count} {one}s.").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_a_hundred_thousand_records_of_a_kind() {
+        let most = limits::ACCESS_RECORDS as u64;
+        assert!(room(most - 1, "user").is_ok());
+        assert_eq!(room(most, "user").unwrap_err().code(), "invalid_argument");
+    }
+}

@@ -1,0 +1,329 @@
+//! Projects: containers of instances, each with an owner.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    access::{Project, Share},
+    error::OpError,
+    kind::{self, Kind as _},
+    limits,
+    permission::{
+        Permission,
+        party::{LOCAL, Resource},
+    },
+    time,
+    view::IdRange,
+};
+
+use super::{
+    Cursor, PageSize, Word, account, check_room, counted, meta, name,
+    reach::Reach,
+    secrets,
+    standing::{self, Known},
+};
+use crate::ops::{
+    instances::DEFAULT_PROJECT,
+    operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
+    tx::{Held, Tx},
+};
+
+/// A project as replies show it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProjectView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The id of the user whose it is; `local` for the user of this machine.
+    pub owner: String,
+    /// owner, admin, write or read: what the caller is to it.
+    pub role: String,
+    /// Since when it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When it was last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+}
+
+impl ProjectView {
+    fn new(id: &str, project: Project, role: &str, times: Option<(i64, i64)>) -> Self {
+        let Project { name, owner, description } = project;
+        let (created_at, updated_at) = (times.map(|it| time::rfc3339(it.0)), times.map(|it| time::rfc3339(it.1)));
+        Self { id: id.to_owned(), name, description, owner, role: role.to_owned(), created_at, updated_at }
+    }
+
+    fn of(held: Held<Project>, role: &str) -> Self {
+        Self::new(&held.record.id, held.content, role, Some((held.record.created_at, held.record.updated_at)))
+    }
+}
+
+impl Report for ProjectView {
+    fn outcome(&self) -> String {
+        format!("Project \"{}\" has the id {}.", self.name, self.id)
+    }
+}
+
+/// The refusal of an unknown project.
+pub fn not_found(named: &str) -> OpError {
+    super::absent("project", named, "project_list")
+}
+
+/// The project of a machine with one user, which nobody has written down.
+fn implied() -> Project {
+    Project { name: DEFAULT_PROJECT.into(), owner: LOCAL.into(), description: None }
+}
+
+/// The ids of the projects of an owner.
+pub fn owned(tx: &Tx<'_>, owner: &str) -> Result<Vec<String>, OpError> {
+    let (low, high) = (kind::pair_key(owner, ""), [owner.as_bytes(), b"\x01"].concat());
+    let found = tx.view().index_range(kind::PROJECT_NAME, &low, &high, limits::ACCESS_RECORDS)?;
+    Ok(found.into_iter().filter(|found| found.kind == Project::KIND).map(|found| found.id).collect())
+}
+
+fn by_name(tx: &Tx<'_>, owner: &str, name: &str) -> Result<Option<Held<Project>>, OpError> {
+    let key = kind::pair_key(owner, name);
+    Ok(tx.scan_index::<Project>(kind::PROJECT_NAME, &key, &IdRange::all(), 1)?.pop())
+}
+
+/// The id of the project that a text means, and the most that may be done with it: an id, or the name of one of the
+/// caller's own. Errors: `not_found` when it is not there or hidden, `permission_denied`.
+pub fn meant(tx: &mut Tx<'_>, who: &Known, text: &str, wanted: Permission) -> Result<String, OpError> {
+    let text = text.strip_prefix("project:").unwrap_or(text);
+    let id = match by_name(tx, &who.standing.user, text)? {
+        Some(held) => held.record.id,
+        None if text == DEFAULT_PROJECT && who.project == DEFAULT_PROJECT => DEFAULT_PROJECT.to_owned(),
+        None => tx.get::<Project>(text)?.ok_or_else(|| not_found(text))?.record.id,
+    };
+    standing::on_project(tx, who, &id, wanted, text)?;
+    Ok(id)
+}
+
+/// The id of the project that a text would mean, whether it is there or not: for who looks for what they may see in it.
+pub fn would_mean(tx: &Tx<'_>, who: &Known, text: &str) -> Result<String, OpError> {
+    let id = text.strip_prefix("project:").unwrap_or(text);
+    Ok(by_name(tx, &who.standing.user, id)?.map_or_else(|| id.to_owned(), |held| held.record.id))
+}
+
+/// Puts a new project. Errors: `already_exists` when its owner has one of that name.
+pub(super) fn enter(
+    tx: &mut Tx<'_>,
+    id: &str,
+    owner: &str,
+    name: &str,
+    description: Option<String>,
+) -> Result<Project, OpError> {
+    check_room::<Project>(tx)?;
+    if by_name(tx, owner, name)?.is_some() {
+        return Err(taken(name));
+    }
+    let project = Project { name: name.to_owned(), owner: owner.to_owned(), description };
+    tx.put(id, &project, None)?;
+    Ok(project)
+}
+
+fn taken(name: &str) -> OpError {
+    OpError::AlreadyExists { what: format!("project \"{name}\""), remedy: "Use it, or choose another name".into() }
+}
+
+/// Removes a project that has no instances any more, with its shares.
+pub(super) fn leave(tx: &mut Tx<'_>, id: &str, argument: &str) -> Result<(), OpError> {
+    let (low, high) = (kind::instance_name_key(id, ""), [id.as_bytes(), b"\x01"].concat());
+    let instances = tx.view().index_range(kind::INSTANCE_NAME, &low, &high, 1)?;
+    if !instances.is_empty() {
+        let rule = "a project has instances: delete them with instance_delete first";
+        return Err(OpError::invalid(argument, rule, id));
+    }
+    let on = Resource::Project(id.to_owned()).to_string();
+    let most = limits::ACCESS_RECORDS;
+    for share in tx.scan_index::<Share>(kind::SHARE_ON, on.as_bytes(), &IdRange::all(), most)? {
+        tx.delete::<Share>(&share.record.id)?;
+    }
+    tx.delete::<Project>(id)?;
+    Ok(())
+}
+
+/// Make a project. It belongs to the caller's user. Fails with already_exists when they have one of that name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// Its name
+    pub name: Word,
+    /// What it is for
+    #[serde(default)]
+    pub description: Option<Word>,
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "project_create";
+    const META: OpMeta = OpMeta { events: &["project.created"], ..meta("Make a project", EffectClass::Create) };
+    type Out = ProjectView;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<ProjectView>, OpError> {
+        let who = standing::known(tx, cx)?;
+        account(&who.standing, "making a project")?;
+        let called = name("name", &self.name)?;
+        if who.project == DEFAULT_PROJECT && called == DEFAULT_PROJECT {
+            return Err(taken(&called));
+        }
+        let (id, owner) = (secrets::id(cx, 0)?, who.standing.user);
+        let description = self.description.as_ref().map(|text| text.as_str().to_owned());
+        let project = enter(tx, &id, &owner, &called, description)?;
+        Ok(Step::Done(ProjectView::new(&id, project, "owner", Some((cx.now_ms, cx.now_ms)))))
+    }
+}
+
+/// The projects that the caller may know of: their own, and those shared with them. next_cursor, when not null,
+/// continues.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Page size, default 1000
+    #[serde(default)]
+    pub limit: Option<PageSize>,
+    /// next_cursor of the page before
+    #[serde(default)]
+    pub cursor: Option<Cursor>,
+}
+
+/// Projects by id.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Projects {
+    /// A page of them.
+    pub projects: Vec<ProjectView>,
+    /// Pass it as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Report for Projects {
+    fn outcome(&self) -> String {
+        counted(self.projects.len(), "project").into()
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "project_list";
+    const META: OpMeta = meta("List projects", EffectClass::Read);
+    type Out = Projects;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Projects>, OpError> {
+        let who = standing::known(tx, cx)?;
+        let limit = self.limit.map_or(limits::PAGE as usize, PageSize::size);
+        let mut reach = Reach::of(tx, &who.standing)?;
+        let mut projects = Vec::new();
+        let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
+        if after.is_none() && tx.get::<Project>(DEFAULT_PROJECT)?.is_none() {
+            let permission = reach.on_project(tx, DEFAULT_PROJECT)?;
+            projects.extend(
+                permission.map(|it| ProjectView::new(DEFAULT_PROJECT, implied(), role(&reach, &implied(), it), None)),
+            );
+        }
+        loop {
+            let found = tx.scan::<Project>(&IdRange::page("", after.as_deref()), limit + 1)?;
+            let is_last = found.len() <= limit;
+            for held in found {
+                let permission = reach.on_project(tx, &held.record.id)?;
+                if permission.is_some() && projects.len() >= limit {
+                    return Ok(Step::Done(Projects { projects, next_cursor: after }));
+                }
+                after = Some(held.record.id.clone());
+                if let Some(permission) = permission {
+                    let role = role(&reach, &held.content, permission);
+                    projects.push(ProjectView::of(held, role));
+                }
+            }
+            if is_last {
+                return Ok(Step::Done(Projects { projects, next_cursor: None }));
+            }
+        }
+    }
+}
+
+fn role(reach: &Reach, project: &Project, permission: Permission) -> &'static str {
+    if reach.owns(project) && permission == Permission::Admin { "owner" } else { permission.name() }
+}
+
+/// Give a project another name or description.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// Name or id
+    pub project: Word,
+    /// The new name
+    #[serde(default)]
+    pub name: Option<Word>,
+    /// What it is for
+    #[serde(default)]
+    pub description: Option<Word>,
+}
+
+impl Operation for Update {
+    const NAME: &'static str = "project_update";
+    const META: OpMeta =
+        OpMeta { events: &["project.updated"], idempotent: true, ..meta("Change a project", EffectClass::Update) };
+    type Out = ProjectView;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<ProjectView>, OpError> {
+        let who = standing::known(tx, cx)?;
+        let id = meant(tx, &who, self.project.as_str(), Permission::Admin)?;
+        let before = tx.get::<Project>(&id)?.map_or_else(implied, |held| held.content);
+        let mut project = before.clone();
+        if let Some(given) = &self.name {
+            project.name = name("name", given)?;
+            if project.name != before.name && by_name(tx, &project.owner, &project.name)?.is_some() {
+                return Err(taken(&project.name));
+            }
+        }
+        if let Some(description) = &self.description {
+            project.description = Some(description.as_str().to_owned());
+        }
+        if project != before {
+            tx.put(&id, &project, None)?;
+        }
+        let reach = Reach::of(tx, &who.standing)?;
+        let role = role(&reach, &project, Permission::Admin);
+        Ok(Step::Done(match tx.get::<Project>(&id)? {
+            Some(held) => ProjectView::of(held, role),
+            None => ProjectView::new(&id, project, role, None),
+        }))
+    }
+}
+
+/// Remove a project that has no instances. Only its owner may.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// Name or id
+    pub project: Word,
+}
+
+impl Operation for Delete {
+    const NAME: &'static str = "project_delete";
+    const META: OpMeta = OpMeta { events: &["project.deleted"], ..meta("Remove a project", EffectClass::Delete) };
+    type Out = ProjectView;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<ProjectView>, OpError> {
+        let who = standing::known(tx, cx)?;
+        let id = meant(tx, &who, self.project.as_str(), Permission::Admin)?;
+        let owner = standing::owner_of(tx, &id)?;
+        let user = &who.standing.user;
+        account(&who.standing, "removing a project")?;
+        if *user != owner && user != LOCAL {
+            return Err(OpError::PermissionDenied {
+                what: format!("removing project \"{}\"", self.project.as_str()),
+                remedy: "Only its owner may".into(),
+            });
+        }
+        if id == DEFAULT_PROJECT || id == who.project {
+            let rule = "it is where names of instances are looked up: it stays";
+            return Err(OpError::invalid("project", rule, self.project.as_str()));
+        }
+        let held = tx.get::<Project>(&id)?.ok_or_else(|| not_found(self.project.as_str()))?;
+        leave(tx, &id, "project")?;
+        Ok(Step::Done(ProjectView::of(held, "owner")))
+    }
+}
