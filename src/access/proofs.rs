@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    kernel::Kernel,
-    model::{error::OpError, permission::Principal},
+    kernel::{Hold, Kernel},
+    model::{error::OpError, instance::InstanceRef, permission::Principal},
 };
 
 /// What a server takes as a proof, beside the token of the local user.
@@ -46,6 +46,15 @@ impl Proofs {
     /// API keys and delegates of the catalog.
     pub fn new(kernel: Arc<Kernel>) -> Self {
         Self { kernel }
+    }
+
+    /// Holds the right of somebody for what lasts: to an instance if it is there, else to be known at all.
+    pub fn hold(&self, principal: &Principal, instance: &str) -> Result<Hold, OpError> {
+        let instance = InstanceRef::parse(instance)?;
+        match self.kernel.hold(principal, Some(&instance)) {
+            Err(OpError::NotFound { .. }) => self.kernel.hold(principal, None),
+            held => held,
+        }
     }
 
     /// Who shows this header. Errors: `unauthenticated`, and what the store says.

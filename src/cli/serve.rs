@@ -18,7 +18,12 @@ use crate::{
         http::{self, Access, Stop},
         mcp, rest,
     },
-    kernel::Kernel,
+    kernel::{Caller, Kernel},
+    model::{
+        instance::{InstanceId, InstanceRef},
+        permission::{Mode, PrincipalKind},
+    },
+    ops::{access::keys, operation::Operation as _},
     store::sqlite::{make_folder, new_file},
 };
 
@@ -37,16 +42,37 @@ pub(super) struct ServeArgs {
     /// Ask for no token; only on a loopback address
     #[arg(long, env = "MINDCACHE_NO_AUTH")]
     no_auth: bool,
+    /// Serve many users: everybody proves who they are with a key of theirs, the token of the data folder counts for
+    /// nothing, and the first start makes the owner and prints a key
+    #[arg(long, env = "MINDCACHE_MULTI_USER", conflicts_with = "no_auth")]
+    multi_user: bool,
+    /// E-mail address of whoever the server belongs to, for the first start
+    #[arg(long, value_name = "EMAIL", env = "MINDCACHE_OWNER", requires = "multi_user")]
+    owner: Option<String>,
+    /// Name by which clients reach the server, such as that of a proxy before it; several times for several
+    #[arg(long = "host", value_name = "NAME", env = "MINDCACHE_HOSTS", value_delimiter = ',')]
+    hosts: Vec<String>,
+    /// `development` is --no-auth
+    #[arg(long, hide = true, env = "ENVIRONMENT")]
+    environment: Option<String>,
+}
+
+impl ServeArgs {
+    /// Whether nobody has to prove who they are.
+    fn is_open(&self) -> bool {
+        self.no_auth || (self.environment.as_deref() == Some("development") && !self.multi_user)
+    }
 }
 
 /// Serves until a signal.
 pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, output: &Output) -> Result<(), Failure> {
-    if args.no_auth && !args.listen.ip().is_loopback() {
-        let text = "--no-auth is for loopback addresses only: anyone who reaches this address could read and write";
+    if args.is_open() && !args.listen.ip().is_loopback() {
+        let text = "--no-auth and ENVIRONMENT=development are for loopback addresses only: anyone who reaches this \
+                    address could read and write";
         return Err(Failure::Usage(text.into()));
     }
     let data_dir = settings.data_dir()?;
-    let token = if args.no_auth { None } else { Some(token(&data_dir)?) };
+    let token = if args.is_open() || args.multi_user { None } else { Some(token(&data_dir)?) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
@@ -57,13 +83,25 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let signal = stop_signal()?;
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
         // Whoever read the first line may have closed the pipe: that is no reason not to serve.
-        if introduce(output, address, &data_dir, token.as_deref()).is_err() {
+        let shown = match (&token, args.multi_user) {
+            (Some(token), _) => Some(token.clone()),
+            (None, true) => Some(found(&kernel, args.owner.as_deref(), output).await?),
+            (None, false) => None,
+        };
+        if introduce(output, address, &data_dir, shown.as_deref()).is_err() {
             tracing::debug!("nobody reads what the server says of itself");
         }
         kernel.keep_well();
         let stop = Stop::default();
-        let proofs = (!args.no_auth).then(|| Proofs::new(Arc::clone(&kernel)));
-        let access = Access { token, proofs, hosts: hosts(address), environment: "local" };
+        let environment = match args.environment.as_deref() {
+            _ if args.multi_user => "server",
+            Some("development") => "development",
+            _ => "local",
+        };
+        let mut hosts = hosts(address);
+        hosts.extend(args.hosts.iter().cloned());
+        let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel)));
+        let access = Access { token, proofs, hosts, environment };
         let routes = mcp::http::router(Arc::clone(&kernel), &stop).merge(rest::router(kernel));
         let routes = http::guarded(routes, access);
         Ok(http::serve(listener, routes, stop, signal).await?)
@@ -91,10 +129,29 @@ fn introduce(output: &Output, address: SocketAddr, data_dir: &Path, token: Optio
                 object.insert("headers".into(), json!({"Authorization": format!("Bearer {token}")}));
             }
         }
-        None => output.line("WARNING: no token is asked for; every program on this machine can read and write")?,
+        None => {
+            let warning = "WARNING: no token is asked for; every program on this machine can read and write";
+            tracing::warn!("{warning}");
+            output.line(warning)?;
+        }
     }
     output.line("client config:")?;
     output.line(&format!("{:#}", json!({"mcpServers": {"mindcache": entry}})))
+}
+
+/// Makes the owner of the server at its first start, with a key that is printed this once. Answers what goes into a
+/// client's configuration.
+async fn found(kernel: &Kernel, email: Option<&str>, output: &Output) -> Result<String, Failure> {
+    let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "serve", String::new());
+    let Some(owner) = kernel.found_server(&caller, email).await? else { return Ok("YOUR_API_KEY".into()) };
+    let args = json!({"name": "the first key", "permissions": ["read", "write", "admin", "spend"]});
+    let catalog = InstanceRef::Id(InstanceId::catalog());
+    let made = kernel.execute(&caller, &catalog, keys::Create::NAME, args).await?;
+    let key = made.result.get("secret").and_then(|secret| secret.as_str()).unwrap_or_default().to_owned();
+    output.line(&format!("owner: {owner}"))?;
+    output.line(&format!("admin key, shown this once: {key}"))?;
+    output.line("another one comes from `mindcache key create NAME --permission admin`")?;
+    Ok(key)
 }
 
 /// The token of this data folder, if it has been made.

@@ -11,10 +11,18 @@ use crate::{
         instance::{Instance, InstanceId, InstanceRef},
         permission::Permission,
     },
-    ops::{access::standing, instances, operation::Wait},
+    ops::{
+        access::{standing, users::Found},
+        instances,
+        operation::{Operation as _, Wait, parse},
+    },
 };
 
-use super::{Caller, Kernel, Located, handle::Handle};
+use super::{
+    Caller, Kernel, Located,
+    handle::Handle,
+    order::{Fresh, Order},
+};
 
 impl Caller {
     /// The same caller, who may do no more than this.
@@ -54,6 +62,18 @@ impl Kernel {
         }
         let located = self.locate(caller, instance)?;
         Ok((self.handle(&located.id)?, Cow::Owned(caller.at_most(located.permission))))
+    }
+
+    /// Makes the owner of this server, if it has none; answers their id.
+    pub async fn found_server(&self, caller: &Caller, email: Option<&str>) -> Result<Option<String>, OpError> {
+        let found: Found = parse(serde_json::json!({ "email": email }))?;
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let order = Order::new(Found::NAME, Arc::new(found), caller.clone());
+        match catalog.write(Order { fresh: Fresh::draw(), ..order }).await {
+            Ok(reply) => Ok(reply.result.get("id").and_then(|id| id.as_str()).map(str::to_owned)),
+            Err(OpError::AlreadyExists { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a caller may do everything with an instance.

@@ -16,7 +16,12 @@ use crate::{
     },
 };
 
-use super::{Caller, Kernel, handle::Handle, stopped};
+use super::{
+    Caller, Kernel,
+    handle::Handle,
+    holds::{self, Hold},
+    stopped,
+};
 
 /// Changes that are looked back for: more do not come between a request and its answer.
 const LOOKED_BACK: u64 = 10_000;
@@ -27,6 +32,7 @@ pub struct Feed {
     heard: watch::Receiver<u64>,
     seen: u64,
     caller: Caller,
+    hold: Hold,
 }
 
 impl Kernel {
@@ -38,7 +44,8 @@ impl Kernel {
     /// Follows an instance, as this caller may see it, from what happened at `since_ms` on: a client that has been told
     /// that it is listened to must miss nothing, however long it took to begin.
     pub fn feed(&self, caller: &Caller, instance: &InstanceRef, since_ms: i64) -> Result<Feed, OpError> {
-        let (handle, _) = self.admit(caller, instance)?;
+        let (handle, caller) = self.admit(caller, instance)?;
+        let hold = self.hold(&caller.principal, Some(&InstanceRef::Id(handle.id.clone())))?;
         let heard = self.follow(&handle);
         let seen = handle.view(|view, position| {
             let mut seen = position.head;
@@ -48,12 +55,13 @@ impl Kernel {
             }
             Ok(seen)
         })??;
-        Ok(Feed { handle, heard, seen, caller: caller.clone() })
+        Ok(Feed { handle, heard, seen, caller: caller.into_owned(), hold })
     }
 }
 
 impl Feed {
-    /// The next changes, at least one. May be dropped while it waits and called again.
+    /// The next changes, at least one. May be dropped while it waits and called again. Errors: `unauthenticated` when
+    /// the right to hear of them has gone.
     pub async fn next(&mut self) -> Result<Vec<Notice>, OpError> {
         loop {
             self.heard.borrow_and_update();
@@ -68,7 +76,11 @@ impl Feed {
             if seen < head {
                 tokio::task::yield_now().await;
             } else {
-                self.heard.changed().await.map_err(|_| stopped())?;
+                tokio::select! {
+                    biased;
+                    () = self.hold.lost() => return Err(holds::lost()),
+                    changed = self.heard.changed() => changed.map_err(|_| stopped())?,
+                }
             }
         }
     }

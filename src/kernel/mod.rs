@@ -12,6 +12,7 @@ mod files;
 mod follow;
 mod found;
 mod handle;
+mod holds;
 mod instances;
 mod order;
 mod port;
@@ -60,6 +61,8 @@ use duties::Care;
 use files::Files;
 use found::Found;
 use handle::{Handle, Look};
+pub use holds::Hold;
+use holds::Holds;
 pub use instances::Located;
 use order::{Fresh, Order};
 
@@ -133,6 +136,7 @@ pub struct Kernel {
     is_following: AtomicBool,
     found: Found,
     noted: credentials::Noted,
+    holds: Holds,
     /// Instances that are being scrubbed, and those at which the work for that still goes on.
     scrubbing: Arc<Mutex<HashSet<InstanceId>>>,
     visiting: Arc<Mutex<HashSet<InstanceId>>>,
@@ -159,6 +163,7 @@ impl Kernel {
             is_following: AtomicBool::new(false),
             found: Found::default(),
             noted: credentials::Noted::default(),
+            holds: Holds::default(),
             scrubbing: Arc::default(),
             visiting: Arc::default(),
             waits: Semaphore::new(limits::WAITS),
@@ -280,6 +285,7 @@ impl Kernel {
     /// Runs an operation that waits: again after each change, until it is done or its time is up.
     async fn wait(&self, handle: &Arc<Handle>, caller: &Caller, call: &dyn Call) -> Result<Reply, OpError> {
         let mut feed = self.follow(handle);
+        let hold = self.hold(&caller.principal, Some(&InstanceRef::Id(handle.id.clone())))?;
         let mut wait = Wait::default();
         let mut deadline = None;
         let mut place = None;
@@ -302,6 +308,7 @@ impl Kernel {
             let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + wait_ms);
             tokio::select! {
                 () = caller.leaving.cancelled() => wait.timed_out = true,
+                () = hold.lost() => return Err(holds::lost()),
                 heard = tokio::time::timeout_at(deadline, feed.changed()) => match heard {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Err(stopped()),

@@ -63,9 +63,9 @@ const TABLE: &[(&str, &[Row])] = &[
         Row("SECRETS", l::SECRETS as u64, "secrets of a delegate", INVALID,
             "tests/it/access/keys.rs keys_groups_and_secrets_have_their_limits"),
         Row("GROUP_MEMBERS", l::GROUP_MEMBERS as u64, "members of a group", INVALID,
-            "tests/it/access/keys.rs keys_groups_and_secrets_have_their_limits"),
+            "src/ops/access/groups.rs a_group_has_a_thousand_members_and_a_member_a_thousand_groups"),
         Row("GROUPS_OF_MEMBER", l::GROUPS_OF_MEMBER as u64, "groups with one and the same member", INVALID,
-            "tests/it/access/keys.rs keys_groups_and_secrets_have_their_limits"),
+            "src/ops/access/groups.rs a_group_has_a_thousand_members_and_a_member_a_thousand_groups"),
     ]),
     ("Calls and replies", &[
         Row("PIECE", l::PIECE as u64, "a text (characters) or file (bytes) in one reply",

@@ -60,7 +60,13 @@ fn mend_accept(request: &mut Request) {
 /// Asks who it is, and tells those behind.
 pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     match access.prove(request.headers()) {
-        Ok(principal) => request.extensions_mut().insert(principal),
+        Ok(principal) => {
+            // What lasts looks to it that the right lasts too.
+            if let Some(proofs) = access.proofs.clone().filter(|_| !principal.is_local()) {
+                request.extensions_mut().insert(proofs);
+            }
+            request.extensions_mut().insert(principal);
+        }
         Err(error @ OpError::Unauthenticated { .. }) => {
             let text = match &access.token {
                 Some(_) => {
@@ -75,7 +81,7 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
             return refused;
         }
         Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    };
+    }
     next.run(request).await
 }
 

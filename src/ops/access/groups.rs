@@ -211,16 +211,22 @@ impl Operation for Add {
             let key = member.to_string();
             let most = limits::GROUPS_OF_MEMBER;
             let others = tx.scan_index::<Group>(kind::GROUP_MEMBER, key.as_bytes(), &IdRange::all(), most)?;
-            if group.members.len() >= limits::GROUP_MEMBERS || others.len() >= most {
-                let members = limits::GROUP_MEMBERS;
-                let rule = format!("a group has at most {members} members, and a member is in at most {most} groups");
-                return Err(OpError::invalid("member", rule, &key));
-            }
+            check_size(group.members.len(), others.len())?;
             group.members.push(member);
             tx.put(&held.record.id, &group, None)?;
         }
         Ok(Step::Done(GroupView::new(&held.record.id, &group)))
     }
+}
+
+/// Whether a group with so many members takes one more, who is in so many groups.
+fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
+    let (most, most_groups) = (limits::GROUP_MEMBERS, limits::GROUPS_OF_MEMBER);
+    if members < most && groups < most_groups {
+        return Ok(());
+    }
+    let rule = format!("a group has at most {most} members, and a member is in at most {most_groups} groups");
+    Err(OpError::invalid("member", rule, ""))
 }
 
 /// Take a member out of a group; what they had through it is gone at once.
@@ -257,5 +263,18 @@ impl Operation for Remove {
         }
         tx.put(&held.record.id, &group, None)?;
         Ok(Step::Done(GroupView::new(&held.record.id, &group)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_thousand_members_and_a_member_a_thousand_groups() {
+        let (members, groups) = (limits::GROUP_MEMBERS, limits::GROUPS_OF_MEMBER);
+        assert!(check_size(members - 1, groups - 1).is_ok());
+        assert_eq!(check_size(members, 0).unwrap_err().code(), "invalid_argument");
+        assert_eq!(check_size(0, groups).unwrap_err().code(), "invalid_argument");
     }
 }

@@ -33,10 +33,15 @@ pub(crate) struct HttpClient<'s> {
 impl<'s> HttpClient<'s> {
     /// A client that has said nothing yet.
     pub(crate) fn new(server: &'s Server, path: &str, era: Era) -> Self {
+        Self::with_proof(server, path, &server.bearer(), era)
+    }
+
+    /// The same with something else than the token, as it goes into the header.
+    pub(crate) fn with_proof(server: &'s Server, path: &str, proof: &str, era: Era) -> Self {
         Self {
             server,
             path: path.to_owned(),
-            bearer: server.bearer(),
+            bearer: proof.to_owned(),
             era,
             session: None,
             last_id: 0,
@@ -105,6 +110,13 @@ impl<'s> HttpClient<'s> {
     pub(crate) fn call(&mut self, tool: &str, args: &Value) -> ToolReply {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": args}));
         ToolReply::of(result.unwrap_or_else(|error| panic!("{tool} is a protocol error: {error}")))
+    }
+
+    /// A tool call with its answer as it came.
+    pub(crate) fn post_call(&mut self, tool: &str, args: &Value) -> Response {
+        let params = json!({"name": tool, "arguments": args});
+        let body = self.message("tools/call", &params);
+        self.try_post("tools/call", name_of(&params), &body).expect("the answer arrives")
     }
 
     /// A tool call of a server that may be killed meanwhile.

@@ -1,11 +1,11 @@
 //! Streams: subscriptions of the newer protocol, and what sessions of the older one hear on. Each is a response that
 //! stays open, and there are only so many.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{RawPathParams, Request, State},
     http::{Method, StatusCode},
     middleware::Next,
     response::Response,
@@ -13,13 +13,21 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use crate::model::limits;
-
-use crate::face::http::refuse;
+use crate::{
+    access::proofs::Proofs,
+    face::http::refuse,
+    kernel::Hold,
+    model::{error::OpError, limits, permission::Principal},
+};
 
 /// Lets a stream in while there is a place for it, which it gives back when its response ends or its client has gone.
 /// rmcp takes no subscription whose header does not name the method.
-pub(super) async fn count(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+pub(super) async fn count(
+    State(places): State<Arc<Semaphore>>,
+    params: RawPathParams,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_listen = request.headers().get("mcp-method").is_some_and(|method| method == "subscriptions/listen");
     if !is_listen && request.method() != Method::GET {
         return next.run(request).await;
@@ -32,11 +40,47 @@ pub(super) async fn count(State(places): State<Arc<Semaphore>>, request: Request
         );
         return refuse(StatusCode::TOO_MANY_REQUESTS, &text);
     };
+    let hold = match hold(&request, instance(&params)) {
+        Ok(hold) => hold,
+        Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
+    };
     next.run(request).await.map(|body| {
-        let held = (body.into_data_stream(), place);
-        Body::from_stream(stream::unfold(held, |(mut body, place)| async {
-            let piece = body.next().await?;
-            Some((piece, (body, place)))
+        let all = (body.into_data_stream(), place, hold);
+        Body::from_stream(stream::unfold(all, |(mut body, place, hold)| async {
+            let piece = tokio::select! {
+                biased;
+                () = lost(hold.as_ref()) => {
+                    // A subscription ends with its result, if it is quick to say so.
+                    tokio::time::timeout(LAST_WORDS, body.next()).await.ok()??
+                }
+                piece = body.next() => piece?,
+            };
+            Some((piece, (body, place, hold)))
         }))
     })
+}
+
+/// How long a stream may go on whose right has gone.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// The name of the instance in the address.
+pub(super) fn instance(params: &RawPathParams) -> &str {
+    params.iter().find(|(name, _)| *name == "instance").map_or("default", |(_, value)| value)
+}
+
+/// The right that something lasting depends on; nothing for the local user, who cannot lose it.
+pub(super) fn hold(request: &Request, instance: &str) -> Result<Option<Hold>, OpError> {
+    let extensions = request.extensions();
+    match (extensions.get::<Proofs>(), extensions.get::<Principal>()) {
+        (Some(proofs), Some(principal)) => proofs.hold(principal, instance).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Resolves when the right has gone.
+pub(super) async fn lost(hold: Option<&Hold>) {
+    match hold {
+        Some(hold) => hold.lost().await,
+        None => std::future::pending().await,
+    }
 }

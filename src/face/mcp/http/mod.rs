@@ -93,8 +93,7 @@ fn session_config() -> SessionConfig {
 
 /// Says which instance and mode the address stands for.
 async fn mount(params: RawPathParams, Extension(mode): Extension<Mode>, mut request: Request, next: Next) -> Response {
-    let name = params.iter().find(|(name, _)| *name == "instance").map_or("default", |(_, value)| value);
-    let instance = match InstanceRef::parse(name) {
+    let instance = match InstanceRef::parse(listens::instance(&params)) {
         Ok(instance) => instance,
         Err(error) => return told(StatusCode::NOT_FOUND, &error),
     };

@@ -7,16 +7,20 @@ use std::{
 };
 
 use axum::{
-    extract::{OriginalUri, Request, State},
+    extract::{OriginalUri, RawPathParams, Request, State},
     http::{HeaderMap, Method, StatusCode},
     middleware::Next,
     response::Response,
 };
 use rmcp::transport::streamable_http_server::session::{SessionManager as _, local::LocalSessionManager};
+use tokio::task::AbortHandle;
 
-use crate::model::{limits, permission::Principal};
-
-use crate::face::http::refuse;
+use super::listens;
+use crate::{
+    face::http::refuse,
+    kernel::Hold,
+    model::{limits, permission::Principal},
+};
 
 const HEADER: &str = "mcp-session-id";
 
@@ -29,9 +33,26 @@ pub(super) struct Sessions {
 
 #[derive(Default)]
 struct Owners {
-    /// Each with the turn in which it was last used.
-    of: HashMap<String, (Owner, u64)>,
+    of: HashMap<String, Owned>,
     turn: u64,
+}
+
+struct Owned {
+    owner: Owner,
+    /// The turn in which it was last used.
+    used: u64,
+    /// Ends the session when its right goes.
+    #[expect(dead_code, reason = "dropping it ends the watch")]
+    watch: Option<Watch>,
+}
+
+/// A task that ends with the session it watches.
+struct Watch(AbortHandle);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -52,6 +73,7 @@ impl Owner {
 pub(super) async fn bind(
     State(sessions): State<Arc<Sessions>>,
     OriginalUri(uri): OriginalUri,
+    params: RawPathParams,
     request: Request,
     next: Next,
 ) -> Response {
@@ -63,6 +85,11 @@ pub(super) async fn bind(
         return refuse(StatusCode::NOT_FOUND, "there is no such session here: initialize again");
     }
     let ends = request.method() == Method::DELETE;
+    // A session that begins lasts as long as the right to it.
+    let hold = match if id.is_none() { listens::hold(&request, listens::instance(&params)) } else { Ok(None) } {
+        Ok(hold) => hold,
+        Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
+    };
     let mut response = next.run(request).await;
     if ends && response.status() == StatusCode::ACCEPTED {
         // The Python package takes 202 for a failure.
@@ -73,7 +100,7 @@ pub(super) async fn bind(
         Some(_) => {}
         None => {
             if let Some(opened) = session_id(response.headers()) {
-                sessions.remember(opened, owner);
+                sessions.remember(opened, owner, hold);
             }
         }
     }
@@ -94,16 +121,31 @@ impl Sessions {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, id: String, owner: Owner) {
-        let Some(left) = self.owners().remember(id, owner) else { return };
+    fn remember(self: &Arc<Self>, id: String, owner: Owner, hold: Option<Hold>) {
+        let watch = hold.map(|hold| self.watch(id.clone(), hold));
+        let Some(left) = self.owners().remember(id, owner, watch) else { return };
         tracing::warn!("there are {} sessions: the one that was idle longest is closed", limits::SESSIONS);
         let live = Arc::clone(&self.live);
         // In a task of its own: a session whose client reads nothing is slow to end.
-        drop(tokio::spawn(async move {
-            if let Err(error) = live.close_session(&left.into()).await {
-                tracing::debug!(%error, "a session did not end well");
-            }
-        }));
+        drop(tokio::spawn(close(live, left)));
+    }
+
+    /// Closes a session when its right goes.
+    fn watch(self: &Arc<Self>, id: String, hold: Hold) -> Watch {
+        let sessions = Arc::clone(self);
+        let watching = tokio::spawn(async move {
+            hold.lost().await;
+            // In a task of its own: forgetting the session ends this one.
+            drop(tokio::spawn(close(Arc::clone(&sessions.live), id.clone())));
+            sessions.owners().forget(&id);
+        });
+        Watch(watching.abort_handle())
+    }
+}
+
+async fn close(live: Arc<LocalSessionManager>, id: String) {
+    if let Err(error) = live.close_session(&id.into()).await {
+        tracing::debug!(%error, "a session did not end well");
     }
 }
 
@@ -111,20 +153,20 @@ impl Owners {
     /// Whether this is the session's owner, who then uses it.
     fn use_as(&mut self, id: &str, owner: &Owner) -> bool {
         self.turn += 1;
-        let Some((_, used)) = self.of.get_mut(id).filter(|(known, _)| known == owner) else { return false };
-        *used = self.turn;
+        let Some(session) = self.of.get_mut(id).filter(|session| session.owner == *owner) else { return false };
+        session.used = self.turn;
         true
     }
 
     /// Notes a new session; answers which one had to go for it. Clients often leave without a word, so the one that
     /// was idle longest most likely has nobody any more, and if it has, its client opens another.
-    fn remember(&mut self, id: String, owner: Owner) -> Option<String> {
+    fn remember(&mut self, id: String, owner: Owner, watch: Option<Watch>) -> Option<String> {
         self.turn += 1;
-        self.of.insert(id, (owner, self.turn));
+        self.of.insert(id, Owned { owner, used: self.turn, watch });
         if self.of.len() <= limits::SESSIONS {
             return None;
         }
-        let (oldest, _) = self.of.iter().min_by_key(|(_, (_, used))| *used)?;
+        let (oldest, _) = self.of.iter().min_by_key(|(_, owned)| owned.used)?;
         let oldest = oldest.clone();
         self.of.remove(&oldest);
         Some(oldest)
@@ -144,13 +186,13 @@ mod tests {
         let owner = Owner { principal: "local".into(), path: "/mcp".into() };
         let mut owners = Owners::default();
         for number in 0..limits::SESSIONS {
-            assert_eq!(owners.remember(number.to_string(), owner.clone()), None);
+            assert_eq!(owners.remember(number.to_string(), owner.clone(), None), None);
         }
         assert!(owners.use_as("0", &owner));
         // What has to go is named, so that it is closed; what was used since stays.
-        assert_eq!(owners.remember("one more".into(), owner.clone()).as_deref(), Some("1"));
+        assert_eq!(owners.remember("one more".into(), owner.clone(), None).as_deref(), Some("1"));
         assert_eq!(["0", "1", "2", "one more"].map(|id| owners.use_as(id, &owner)), [true, false, true, true]);
         owners.forget("0");
-        assert_eq!(owners.remember("into the gap".into(), owner), None);
+        assert_eq!(owners.remember("into the gap".into(), owner, None), None);
     }
 }
