@@ -130,13 +130,24 @@ fn taken(name: &str) -> OpError {
     OpError::AlreadyExists { what: format!("project \"{name}\""), remedy: "Use it, or choose another name".into() }
 }
 
+/// Gives a project to another owner, who may have one of its name already.
+pub(super) fn hand_over(tx: &mut Tx<'_>, id: &str, to: &str, of: &str) -> Result<(), OpError> {
+    let Some(held) = tx.get::<Project>(id)? else { return Ok(()) };
+    let mut name = format!("{} of {of}", held.content.name);
+    if by_name(tx, to, &name)?.is_some() {
+        name = format!("{name} {id}");
+    }
+    tx.put(id, &Project { owner: to.to_owned(), name, ..held.content }, None)?;
+    Ok(())
+}
+
 /// Removes a project that has no instances any more, with its shares.
-pub(super) fn leave(tx: &mut Tx<'_>, id: &str, argument: &str) -> Result<(), OpError> {
+fn leave(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
     let (low, high) = (kind::instance_name_key(id, ""), [id.as_bytes(), b"\x01"].concat());
     let instances = tx.view().index_range(kind::INSTANCE_NAME, &low, &high, 1)?;
     if !instances.is_empty() {
         let rule = "a project has instances: delete them with instance_delete first";
-        return Err(OpError::invalid(argument, rule, id));
+        return Err(OpError::invalid("project", rule, id));
     }
     let on = Resource::Project(id.to_owned()).to_string();
     let most = limits::ACCESS_RECORDS;
@@ -323,7 +334,7 @@ impl Operation for Delete {
             return Err(OpError::invalid("project", rule, self.project.as_str()));
         }
         let held = tx.get::<Project>(&id)?.ok_or_else(|| not_found(self.project.as_str()))?;
-        leave(tx, &id, "project")?;
+        leave(tx, &id)?;
         Ok(Step::Done(ProjectView::of(held, "owner")))
     }
 }

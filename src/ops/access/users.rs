@@ -176,7 +176,7 @@ impl Operation for List {
 }
 
 /// Remove a user with their keys, delegates and groups, and what was given to them; at once, wherever they are
-/// connected. Refused while projects of theirs have instances.
+/// connected. Their projects become those of who removes them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -187,7 +187,7 @@ pub struct Delete {
 impl Operation for Delete {
     const NAME: &'static str = "user_delete";
     const META: OpMeta = OpMeta {
-        events: &["user.deleted", "api_key.deleted", "delegate.deleted", "group.deleted", "project.deleted"],
+        events: &["user.deleted", "api_key.deleted", "delegate.deleted", "group.deleted", "project.updated"],
         ..meta("Remove a user", EffectClass::Delete)
     };
     type Out = UserView;
@@ -200,8 +200,9 @@ impl Operation for Delete {
         if held.content.is_owner {
             return Err(OpError::invalid("user", "the server is theirs: nobody can remove them", self.user.as_str()));
         }
+        let of = held.content.email.as_deref().unwrap_or(&id).to_owned();
         for project in projects::owned(tx, &id)? {
-            projects::leave(tx, &project, "user")?;
+            projects::hand_over(tx, &project, &who.user, &of)?;
         }
         super::keys::revoke_all(tx, &id)?;
         for delegate in

@@ -7,6 +7,7 @@ use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::
 
 /// A wait, a stream of a session and a subscription, all of one principal; then it loses its right, and all end.
 fn ends(env: &Env, server: &Server, instance: &Value, proof: &str, take: impl FnOnce()) {
+    let before = env.cli(&["-i", &text(instance), "ls"]).ok().lines().count();
     let path = at(instance).replace("/edit", "");
     let mut session = HttpClient::with_proof(server, &path, proof, Era::Legacy);
     session.handshake().unwrap();
@@ -17,7 +18,7 @@ fn ends(env: &Env, server: &Server, instance: &Value, proof: &str, take: impl Fn
     let wait = json!({"name": "wait_for_change", "arguments": {"wait_ms": 45000}});
     let (_, mut answer) = waiting.send_and_be_taken("tools/call", &wait);
     // It is heard of by who listens: so the streams are open and the rights are held.
-    env.cli(&["-i", &text(instance), "set", "made", "v"]).ok();
+    env.cli(&["-i", &text(instance), "set", &format!("made {before}"), "v"]).ok();
     modern.next_where(|message| message["method"] == "notifications/tools/list_changed");
     drop(answer.response());
     let (_, mut answer) = waiting.send_and_be_taken("tools/call", &wait);

@@ -97,6 +97,8 @@ fn the_highest_permission_wins_and_groups_and_addresses_count() {
     local(&env, "user_delete", &json!({"user": "dave@example.com"}));
     let gone = call(&server, &at(&instance), &dave, "read_key", &json!({"key": "d"}));
     assert_eq!(gone, Err("unauthenticated".into()));
+    // What was theirs is not lost.
+    assert!(env.cli(&["project", "list"]).ok().contains("default of dave@example.com"));
 }
 
 fn give_public_admin(env: &Env, instance: &Value) -> String {
