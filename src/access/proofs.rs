@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    kernel::{Hold, Kernel},
-    model::{error::OpError, instance::InstanceRef, permission::Principal},
+    kernel::{Caller, Hold, Kernel},
+    model::{
+        error::OpError,
+        instance::InstanceRef,
+        permission::{Mode, Principal},
+    },
 };
 
 /// What a server takes as a proof, beside the token of the local user.
@@ -54,6 +58,18 @@ impl Proofs {
         match self.kernel.hold(principal, Some(&instance)) {
             Err(OpError::NotFound { .. }) => self.kernel.hold(principal, None),
             held => held,
+        }
+    }
+
+    /// The same for where entering a project leads.
+    pub fn hold_in(&self, principal: &Principal, project: &str) -> Result<Hold, OpError> {
+        let caller = Caller::of(principal.clone(), Mode::Read, "", String::new());
+        match self.kernel.entered_before(&caller, project) {
+            Ok(Some(id)) => self.kernel.hold(principal, Some(&InstanceRef::Id(id))),
+            Ok(None) | Err(OpError::NotFound { .. } | OpError::PermissionDenied { .. }) => {
+                self.kernel.hold(principal, None)
+            }
+            Err(error) => Err(error),
         }
     }
 

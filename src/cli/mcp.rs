@@ -47,7 +47,8 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let end_of_input = CancellationToken::new();
     let stop = stop_signal()?;
-    let server = Server::new(Arc::clone(&kernel), Mount { instance, mode: args.mode }, end_of_input.clone());
+    let server =
+        Server::new(Arc::clone(&kernel), Mount { instance, project: None, mode: args.mode }, end_of_input.clone());
     let transport = stdio::stdio(end_of_input.clone());
     kernel.keep_well();
     let serving = async {

@@ -123,17 +123,12 @@ fn hosts(address: SocketAddr) -> Vec<String> {
 fn introduce(output: &Output, address: SocketAddr, data_dir: &Path, token: Option<&str>) -> Result<(), Failure> {
     output.line(&format!("data folder: {}", data_dir.display()))?;
     let mut entry = json!({"type": "http", "url": format!("http://{address}/mcp")});
-    match token {
-        Some(token) => {
-            if let Some(object) = entry.as_object_mut() {
-                object.insert("headers".into(), json!({"Authorization": format!("Bearer {token}")}));
-            }
-        }
-        None => {
-            let warning = "WARNING: no token is asked for; every program on this machine can read and write";
-            tracing::warn!("{warning}");
-            output.line(warning)?;
-        }
+    if let (Some(token), Some(object)) = (token, entry.as_object_mut()) {
+        object.insert("headers".into(), json!({"Authorization": format!("Bearer {token}")}));
+    } else {
+        let warning = "WARNING: no token is asked for; every program on this machine can read and write";
+        tracing::warn!("{warning}");
+        output.line(warning)?;
     }
     output.line("client config:")?;
     output.line(&format!("{:#}", json!({"mcpServers": {"mindcache": entry}})))

@@ -26,7 +26,7 @@ pub(super) struct ToolsArgs {
 /// Prints a tool a line, or the definitions.
 pub(super) async fn tools(args: ToolsArgs, session: &Session, output: &Output) -> Result<(), Failure> {
     session.begin().await?;
-    let mount = Mount { instance: session.instance.clone(), mode: args.mode };
+    let mount = Mount { instance: session.instance.clone(), project: None, mode: args.mode };
     let tools = listed_tools(&session.kernel, &session.caller, &mount)?;
     if output.is_json() {
         let tools = serde_json::to_value(&tools).map_err(anyhow::Error::from)?;

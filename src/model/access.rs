@@ -3,19 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::permission::{
-    Permission, PrincipalKind,
-    party::{Party, Resource, Scope},
+use super::{
+    instance::InstanceId,
+    permission::{
+        Permission, PrincipalKind,
+        party::{Party, Resource, Scope},
+    },
 };
-
-/// Who somebody is at an identity provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The provider, exactly as its tokens name it.
-    pub issuer: String,
-    /// The user there.
-    pub subject: String,
-}
 
 /// A person. The id of the record is theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +20,6 @@ pub struct User {
     /// What they are called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Who they are at a provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
     /// Whether the server is theirs: they may make and remove users.
     #[serde(default)]
     pub is_owner: bool,
@@ -46,6 +37,35 @@ pub struct Project {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What somebody gets who enters it.
+    #[serde(default, skip_serializing_if = "OnJoin::is_shared")]
+    pub on_join: OnJoin,
+}
+
+/// What somebody gets who enters a project.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnJoin {
+    /// The instance `default` of the project, like everybody.
+    #[default]
+    Shared,
+    /// An instance of their own, made from this one.
+    OwnFrom(InstanceId),
+}
+
+impl OnJoin {
+    /// Whether everybody gets the same.
+    pub fn is_shared(&self) -> bool {
+        *self == Self::Shared
+    }
+
+    /// As arguments and replies have it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Shared => "shared".into(),
+            Self::OwnFrom(id) => format!("own_from:{id}"),
+        }
+    }
 }
 
 /// What an API key may be used for.

@@ -42,10 +42,10 @@ pub const DELETED_AT: &str = "deleted_at";
 /// Instances by what they were copied from.
 pub const PARENT: &str = "parent";
 
+/// Instances that are somebody's own, by project and user; a deleted one is none.
+pub const OWN: &str = "own";
 /// Users by e-mail address.
 pub const USER_EMAIL: &str = "user_email";
-/// Users by provider and who they are there.
-pub const USER_IDENTITY: &str = "user_identity";
 /// The users whose the server is.
 pub const SERVER_OWNER: &str = "server_owner";
 /// Projects by owner and name.
@@ -157,7 +157,11 @@ impl Kind for Instance {
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         let name = instance_name_key(&self.project, &self.name);
         let mut entries = match self.deleted_at {
-            None => vec![IndexEntry { index: INSTANCE_NAME, key: name }],
+            None => {
+                let own = self.own_of.as_ref().map(|user| pair_key(&self.project, user));
+                let own = own.map(|key| IndexEntry { index: OWN, key });
+                std::iter::once(IndexEntry { index: INSTANCE_NAME, key: name }).chain(own).collect()
+            }
             Some(at) => vec![
                 IndexEntry { index: DELETED_NAME, key: name },
                 IndexEntry { index: DELETED_AT, key: index::number(at) },
@@ -175,8 +179,6 @@ impl Kind for User {
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         let mut entries = Vec::new();
         entries.extend(self.email.iter().map(|email| entry(USER_EMAIL, email)));
-        let of_identity = |identity: &super::access::Identity| pair_key(&identity.issuer, &identity.subject);
-        entries.extend(self.identity.iter().map(|it| IndexEntry { index: USER_IDENTITY, key: of_identity(it) }));
         if self.is_owner {
             entries.push(entry(SERVER_OWNER, ""));
         }

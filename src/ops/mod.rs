@@ -63,6 +63,7 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<access::projects::List>(),
         Entry::of::<access::projects::Update>(),
         Entry::of::<access::projects::Delete>(),
+        Entry::procedure::<access::joining::Join>(),
         Entry::of::<access::keys::Create>(),
         Entry::of::<access::keys::List>(),
         Entry::of::<access::keys::Revoke>(),

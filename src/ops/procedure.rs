@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{
+    access::joining::Join,
     instances::{
         Create,
         copies::{Duplicate, Snapshot},
@@ -37,6 +38,8 @@ pub enum Procedure {
     Diff(Diff),
     /// Older values of a key are erased, in clones and snapshots too.
     Purge(Purge),
+    /// Somebody enters a project.
+    Join(Join),
     /// Keys are found by their words, in the index and in the instance.
     SearchKeys(SearchKeys),
 }
@@ -62,4 +65,4 @@ macro_rules! procedures {
     };
 }
 
-procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge, SearchKeys);
+procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge, Join, SearchKeys);

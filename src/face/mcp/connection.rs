@@ -63,6 +63,8 @@ pub struct Server {
 pub struct Mount {
     /// The instance.
     pub instance: InstanceRef,
+    /// The project that is entered instead.
+    pub project: Option<String>,
     /// How much the client may do.
     pub mode: Mode,
 }
@@ -125,7 +127,9 @@ impl Server {
 
     async fn bind(&self, mount: &Mount, caller: &Caller) -> Result<Bound, OpError> {
         let wanted = &mount.instance;
-        let (Located { id, name, .. }, created) = if *wanted == self.mount.instance {
+        let (Located { id, name, .. }, created) = if let Some(project) = &mount.project {
+            (self.kernel.enter_project(caller, project).await?, false)
+        } else if *wanted == self.mount.instance {
             self.kernel.locate_or_create(caller, wanted).await?
         } else {
             (self.kernel.locate(caller, wanted)?, false)

@@ -18,13 +18,14 @@ use crate::{
         view::{Access, Position, ReadView},
     },
     ops::{
+        access::joining::{self, EnterOwn, Join},
         instances::{
-            Create,
+            Create, InstanceView,
             arguments::NewName,
             catalog::{Enter, Naming, Where, free},
             copies::{Duplicate, Filter, Snapshot},
         },
-        operation::{Cx, Reply, Wait},
+        operation::{Call, Cx, Reply, Wait},
         procedure::Arguments as _,
         tx::{Held, Tx},
     },
@@ -37,10 +38,10 @@ use super::super::{Caller, Kernel, handle::Handle, order::Fresh, stopped};
 const PAGE: usize = 100;
 
 /// An instance on its way into the catalog.
-struct New {
+struct New<C> {
     id: InstanceId,
     operation: &'static str,
-    entry: Enter,
+    entry: C,
 }
 
 impl Kernel {
@@ -103,11 +104,32 @@ impl Kernel {
         self.make(caller, New { id, operation: Snapshot::NAME, entry }, made).await
     }
 
+    /// What somebody gets who enters a project. Their own instance has the keys of the template as they are now, and
+    /// nothing of its history.
+    pub(super) async fn join_project(&self, caller: &Caller, join: Join) -> Result<Reply, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        loop {
+            let template = match catalog.read(caller, Wait::default(), |tx, cx| joining::look(tx, cx, &join))? {
+                joining::Entry::There(held) => return Reply::of(&InstanceView::listed(&held)),
+                joining::Entry::Make(template) => template,
+            };
+            let (from, id) = (self.handle(&template)?, fresh());
+            let (making, by) = (id.clone(), caller.clone());
+            let made = blocking(move || copy_some(&from, &making, &by, &Filter::all()));
+            let entry = EnterOwn(join.clone());
+            match self.make(caller, New { id, operation: Join::NAME, entry }, made).await {
+                // They came in twice at once, and the other was first.
+                Err(OpError::AlreadyExists { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Enters an instance when its folder is made. One that cannot be entered leaves no folder.
-    async fn make(
+    async fn make<C: Call + 'static>(
         &self,
         caller: &Caller,
-        New { id, operation, entry }: New,
+        New { id, operation, entry }: New<C>,
         made: impl Future<Output = Result<(), OpError>>,
     ) -> Result<Reply, OpError> {
         let reply = match made.await {

@@ -20,6 +20,7 @@ use crate::{
         permission::Permission,
     },
     ops::{
+        access::joining::{self, Join},
         instances::{
             self, Create,
             arguments::Which,
@@ -85,6 +86,24 @@ impl Kernel {
         }
     }
 
+    /// Enters a project, and answers where that leads.
+    pub async fn enter_project(&self, caller: &Caller, project: &str) -> Result<Located, OpError> {
+        let join: Join = parse(serde_json::json!({ "project": project }))?;
+        let reply = self.run(caller, &InstanceRef::Id(InstanceId::catalog()), join.into()).await?;
+        let id = reply.result.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+        self.locate(caller, &InstanceRef::parse(id)?)
+    }
+
+    /// Where entering a project leads somebody who has been there before.
+    pub fn entered_before(&self, caller: &Caller, project: &str) -> Result<Option<InstanceId>, OpError> {
+        let join: Join = parse(serde_json::json!({ "project": project }))?;
+        let catalog = self.handle(&InstanceId::catalog())?;
+        match catalog.read(caller, Wait::default(), |tx, cx| joining::look(tx, cx, &join))? {
+            joining::Entry::There(held) => Ok(InstanceId::parse(&held.record.id)),
+            joining::Entry::Make(_) => Ok(None),
+        }
+    }
+
     /// Carries out a procedure, called on an instance. Once begun it is ended also when nobody waits for it any more: a caller who leaves
     /// between two steps must not leave them half done.
     pub(super) async fn run(
@@ -110,6 +129,7 @@ impl Kernel {
                 }
                 Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
                 Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
+                Procedure::Join(join) => kernel.join_project(&caller, join).await,
                 Procedure::SearchKeys(search) => kernel.search_keys(&caller, &instance, search).await,
                 Procedure::Purge(purge) => kernel.purge_key(&caller, &instance, purge).await,
             }

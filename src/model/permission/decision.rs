@@ -100,6 +100,18 @@ impl Standing {
     }
 }
 
+/// All that was given at a place: to the owner of its project everything, then what its project was shared for, and
+/// the instance itself. An instance that is somebody's own in the project is theirs; of the others only who may
+/// administer the whole project may know of it by that.
+pub fn together(owner: &str, own_of: Option<&str>, of_project: Vec<Grant>, of_instance: Vec<Grant>) -> Vec<Grant> {
+    let everything = |user: &str| Grant { to: Party::User(user.to_owned()), permission: Permission::Admin };
+    let mut grants = vec![everything(owner)];
+    grants.extend(own_of.map(everything));
+    grants.extend(of_project.into_iter().filter(|grant| own_of.is_none() || grant.permission == Permission::Admin));
+    grants.extend(of_instance);
+    grants
+}
+
 /// Whether a scope reaches a place.
 pub fn reaches(scope: &Scope, place: &Place) -> bool {
     match scope {

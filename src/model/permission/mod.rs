@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{error::OpError, key::Key, tags::SystemTag};
 
-pub use decision::{Decision, Grant, Permission, Place, Standing, decide, permission, reaches};
+pub use decision::{Decision, Grant, Permission, Place, Standing, decide, permission, reaches, together};
 use party::{LOCAL, Party};
 
 /// What kind of party a principal is.

@@ -3,6 +3,7 @@
 
 pub mod delegates;
 pub mod groups;
+pub mod joining;
 pub mod keys;
 pub mod projects;
 pub mod reach;

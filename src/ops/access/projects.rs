@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    access::{Project, Share},
+    access::{OnJoin, Project, Share},
     error::OpError,
+    instance::{Instance, InstanceId, InstanceRef},
     kind::{self, Kind as _},
     limits,
     permission::{
@@ -23,7 +24,7 @@ use super::{
     standing::{self, Known},
 };
 use crate::ops::{
-    instances::DEFAULT_PROJECT,
+    instances::{self, DEFAULT_PROJECT},
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::{Held, Tx},
 };
@@ -38,6 +39,8 @@ pub struct ProjectView {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What who enters it gets: shared, or own_from:ID.
+    pub on_join: String,
     /// The id of the user whose it is; `local` for the user of this machine.
     pub owner: String,
     /// owner, admin, write or read: what the caller is to it.
@@ -52,9 +55,10 @@ pub struct ProjectView {
 
 impl ProjectView {
     fn new(id: &str, project: Project, role: &str, times: Option<(i64, i64)>) -> Self {
-        let Project { name, owner, description } = project;
+        let Project { name, owner, description, on_join } = project;
+        let on_join = on_join.text();
         let (created_at, updated_at) = (times.map(|it| time::rfc3339(it.0)), times.map(|it| time::rfc3339(it.1)));
-        Self { id: id.to_owned(), name, description, owner, role: role.to_owned(), created_at, updated_at }
+        Self { id: id.to_owned(), name, description, on_join, owner, role: role.to_owned(), created_at, updated_at }
     }
 
     fn of(held: Held<Project>, role: &str) -> Self {
@@ -75,7 +79,7 @@ pub fn not_found(named: &str) -> OpError {
 
 /// The project of a machine with one user, which nobody has written down.
 fn implied() -> Project {
-    Project { name: DEFAULT_PROJECT.into(), owner: LOCAL.into(), description: None }
+    Project { name: DEFAULT_PROJECT.into(), owner: LOCAL.into(), description: None, on_join: OnJoin::Shared }
 }
 
 /// The ids of the projects of an owner.
@@ -121,7 +125,7 @@ pub(super) fn enter(
     if by_name(tx, owner, name)?.is_some() {
         return Err(taken(name));
     }
-    let project = Project { name: name.to_owned(), owner: owner.to_owned(), description };
+    let project = Project { name: name.to_owned(), owner: owner.to_owned(), description, on_join: OnJoin::Shared };
     tx.put(id, &project, None)?;
     Ok(project)
 }
@@ -258,7 +262,7 @@ fn role(reach: &Reach, project: &Project, permission: Permission) -> &'static st
     if reach.owns(project) && permission == Permission::Admin { "owner" } else { permission.name() }
 }
 
-/// Give a project another name or description.
+/// Give a project another name or description, or say what people get who enter it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Update {
@@ -270,6 +274,30 @@ pub struct Update {
     /// What it is for
     #[serde(default)]
     pub description: Option<Word>,
+    /// What who enters it gets: shared, or own_from:INSTANCE for an own instance made from that one
+    #[serde(default)]
+    pub on_join: Option<Word>,
+}
+
+impl Update {
+    /// What who enters gets from now on. The template is in the project, and the caller's to give away.
+    fn on_join(&self, tx: &mut Tx<'_>, who: &Known, project: &str) -> Result<Option<OnJoin>, OpError> {
+        let Some(text) = self.on_join.as_ref().map(Word::as_str) else { return Ok(None) };
+        if text == "shared" {
+            return Ok(Some(OnJoin::Shared));
+        }
+        let rule = "it is shared, or own_from:INSTANCE with an instance of the project";
+        let refused = || OpError::invalid("on_join", rule, text);
+        let named = text.strip_prefix("own_from:").ok_or_else(refused)?;
+        let held = match InstanceRef::parse(named)? {
+            InstanceRef::Id(id) => tx.get::<Instance>(id.as_str())?,
+            InstanceRef::Name(name) => instances::find(tx, project, &name)?,
+        };
+        let held = held.filter(|held| held.content.project == project && held.content.deleted_at.is_none());
+        let held = held.ok_or_else(|| instances::not_found(named))?;
+        standing::on_instance(tx, &who.standing, &held, Permission::Admin, named)?;
+        Ok(Some(OnJoin::OwnFrom(InstanceId::parse(&held.record.id).ok_or_else(refused)?)))
+    }
 }
 
 impl Operation for Update {
@@ -291,6 +319,9 @@ impl Operation for Update {
         }
         if let Some(description) = &self.description {
             project.description = Some(description.as_str().to_owned());
+        }
+        if let Some(on_join) = self.on_join(tx, &who, &id)? {
+            project.on_join = on_join;
         }
         if project != before {
             tx.put(&id, &project, None)?;

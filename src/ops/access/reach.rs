@@ -9,7 +9,7 @@ use crate::model::{
     kind, limits,
     permission::{
         self, Grant, Permission, Place, Standing,
-        party::{LOCAL, Party, Resource},
+        party::{LOCAL, Resource},
     },
     view::IdRange,
 };
@@ -43,15 +43,15 @@ impl Reach {
     /// How much they may do with an instance; nothing when they may not know of it.
     pub fn on_instance(&mut self, tx: &mut Tx<'_>, held: &Held<Instance>) -> Result<Option<Permission>, OpError> {
         let place = Place { project: held.content.project.clone(), instance: Some(held.record.id.clone()) };
-        self.at(tx, &place)
+        self.at(tx, &place, held.content.own_of.as_deref())
     }
 
     /// The same for a project.
     pub fn on_project(&mut self, tx: &mut Tx<'_>, id: &str) -> Result<Option<Permission>, OpError> {
-        self.at(tx, &Place { project: id.to_owned(), instance: None })
+        self.at(tx, &Place { project: id.to_owned(), instance: None }, None)
     }
 
-    fn at(&mut self, tx: &mut Tx<'_>, place: &Place) -> Result<Option<Permission>, OpError> {
+    fn at(&mut self, tx: &mut Tx<'_>, place: &Place, own_of: Option<&str>) -> Result<Option<Permission>, OpError> {
         let owner = if let Some(owner) = self.owners.get(&place.project) {
             owner.clone()
         } else {
@@ -59,10 +59,10 @@ impl Reach {
             self.owners.insert(place.project.clone(), owner.clone());
             owner
         };
-        let of = |resource: Resource| self.given.get(&resource).into_iter().flatten().cloned();
-        let mut grants = vec![Grant { to: Party::User(owner), permission: Permission::Admin }];
-        grants.extend(of(Resource::Project(place.project.clone())));
-        grants.extend(place.instance.iter().flat_map(|id| of(Resource::Instance(id.clone()))));
+        let of = |resource: Resource| self.given.get(&resource).cloned().unwrap_or_default();
+        let of_project = of(Resource::Project(place.project.clone()));
+        let of_instance = place.instance.clone().map(Resource::Instance).map(of).unwrap_or_default();
+        let grants = permission::together(&owner, own_of, of_project, of_instance);
         Ok(permission::permission(&self.who, &grants, place))
     }
 

@@ -8,6 +8,7 @@ use crate::model::{
     permission::{
         Decision, Grant, Permission, Place, Principal, Standing, decide,
         party::{LOCAL, Party, Resource, Scope},
+        together,
     },
     view::IdRange,
 };
@@ -136,28 +137,38 @@ pub fn owner_of(tx: &mut Tx<'_>, project: &str) -> Result<String, OpError> {
 }
 
 /// What was given at a place to somebody, ownership among it.
-fn grants(tx: &mut Tx<'_>, who: &Standing, place: &Place) -> Result<Vec<Grant>, OpError> {
-    let mut grants = vec![Grant { to: Party::User(owner_of(tx, &place.project)?), permission: Permission::Admin }];
-    let mut resources = vec![Resource::Project(place.project.clone())];
-    resources.extend(place.instance.clone().map(Resource::Instance));
-    for resource in resources {
-        let on = resource.to_string();
-        for party in who.all_parties() {
-            let key = kind::pair_key(&on, &party.to_string());
-            let shares = tx.scan_index::<Share>(kind::SHARE, &key, &IdRange::all(), 1)?;
-            grants.extend(
-                shares.into_iter().map(|held| Grant { to: party.clone(), permission: held.content.permission }),
-            );
-        }
+fn grants(tx: &mut Tx<'_>, who: &Standing, place: &Place, own_of: Option<&str>) -> Result<Vec<Grant>, OpError> {
+    let owner = owner_of(tx, &place.project)?;
+    let of_project = shares(tx, who, &Resource::Project(place.project.clone()))?;
+    let of_instance = match &place.instance {
+        Some(id) => shares(tx, who, &Resource::Instance(id.clone()))?,
+        None => Vec::new(),
+    };
+    Ok(together(&owner, own_of, of_project, of_instance))
+}
+
+/// What was given to somebody on one thing.
+fn shares(tx: &Tx<'_>, who: &Standing, resource: &Resource) -> Result<Vec<Grant>, OpError> {
+    let (on, mut grants) = (resource.to_string(), Vec::new());
+    for party in who.all_parties() {
+        let key = kind::pair_key(&on, &party.to_string());
+        let shares = tx.scan_index::<Share>(kind::SHARE, &key, &IdRange::all(), 1)?;
+        grants.extend(shares.into_iter().map(|held| Grant { to: party.clone(), permission: held.content.permission }));
     }
     Ok(grants)
 }
 
-fn decided(tx: &mut Tx<'_>, who: &Standing, place: &Place, wanted: Permission) -> Result<Decision, OpError> {
+fn decided(
+    tx: &mut Tx<'_>,
+    who: &Standing,
+    place: &Place,
+    own_of: Option<&str>,
+    wanted: Permission,
+) -> Result<Decision, OpError> {
     if who.is_boundless() {
         return Ok(Decision::Allowed(Permission::Admin));
     }
-    let grants = grants(tx, who, place)?;
+    let grants = grants(tx, who, place, own_of)?;
     Ok(decide(who, &grants, place, wanted))
 }
 
@@ -178,7 +189,7 @@ pub fn on_instance(
     named: &str,
 ) -> Result<Permission, OpError> {
     let place = Place { project: held.content.project.clone(), instance: Some(held.record.id.clone()) };
-    match decided(tx, who, &place, wanted)? {
+    match decided(tx, who, &place, held.content.own_of.as_deref(), wanted)? {
         Decision::Allowed(permission) => Ok(permission),
         Decision::Denied(has) => Err(denied(&format!("instance \"{named}\""), wanted, has)),
         Decision::Hidden => Err(instances::not_found(named)),
@@ -194,7 +205,7 @@ pub fn on_project(
     named: &str,
 ) -> Result<Permission, OpError> {
     let place = Place { project: project.to_owned(), instance: None };
-    match decided(tx, &who.standing, &place, wanted)? {
+    match decided(tx, &who.standing, &place, None, wanted)? {
         Decision::Allowed(permission) => Ok(permission),
         Decision::Denied(has) => Err(denied(&format!("project \"{named}\""), wanted, has)),
         // They know of it: it is where their names are looked up.

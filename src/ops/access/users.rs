@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    access::{Delegate, Group, Identity, Project, User},
+    access::{Delegate, Group, Project, User},
     error::OpError,
     kind, limits,
     permission::{
@@ -130,7 +130,7 @@ impl Operation for Create {
         }
         let called = self.name.as_ref().map(|given| name("name", given)).transpose()?;
         let (id, project) = (secrets::id(cx, 0)?, secrets::id(cx, 1)?);
-        let user = User { email: Some(email), name: called, identity: None, is_owner: false, project: project.clone() };
+        let user = User { email: Some(email), name: called, is_owner: false, project: project.clone() };
         enter(tx, id, project, user).map(Step::Done)
     }
 }
@@ -251,65 +251,7 @@ impl Operation for Found {
             tx.put(&held.record.id, &user, None)?;
             return Ok(Step::Done(UserView::new(&held.record.id, user, held.record.created_at)));
         }
-        let user = User { email, name: None, identity: None, is_owner: true, project: project.clone() };
+        let user = User { email, name: None, is_owner: true, project: project.clone() };
         enter(tx, secrets::id(cx, 0)?, project, user).map(Step::Done)
-    }
-}
-
-/// Know a user by a token of their provider: the one who came before, else the one of that verified address, else a
-/// new one.
-#[derive(Debug)]
-pub struct Arrive {
-    /// Who they are there.
-    pub identity: Identity,
-    /// Their address, if the provider vouches for it.
-    pub email: Option<String>,
-    /// What they are called.
-    pub name: Option<String>,
-}
-
-impl Arrive {
-    /// The name of the operation in the log.
-    pub const NAME: &'static str = "user_arrive";
-
-    /// The user, if nothing has to be written to know them.
-    pub fn known(&self, tx: &Tx<'_>) -> Result<Option<Held<User>>, OpError> {
-        let key = kind::pair_key(&self.identity.issuer, &self.identity.subject);
-        let found = tx.scan_index::<User>(kind::USER_IDENTITY, &key, &IdRange::all(), 1)?.pop();
-        let is_same = |user: &User| self.email.is_none() || user.email == self.email;
-        Ok(found.filter(|held| is_same(&held.content)))
-    }
-}
-
-impl crate::ops::operation::Call for Arrive {
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<crate::ops::operation::Reply>, OpError> {
-        let key = kind::pair_key(&self.identity.issuer, &self.identity.subject);
-        let known = tx.scan_index::<User>(kind::USER_IDENTITY, &key, &IdRange::all(), 1)?.pop();
-        let of_email = self.email.as_deref().map(|email| by_email(tx, email)).transpose()?.flatten();
-        let view = match (known, of_email) {
-            (Some(held), other) => {
-                let mut user = held.content;
-                // An address belongs to one user: a second one keeps the address they had.
-                if other.is_none() && self.email.is_some() {
-                    user.email.clone_from(&self.email);
-                    tx.put(&held.record.id, &user, None)?;
-                }
-                UserView::new(&held.record.id, user, held.record.created_at)
-            }
-            (None, Some(held)) if held.content.identity.is_none() => {
-                let name = held.content.name.clone().or_else(|| self.name.clone());
-                let user = User { identity: Some(self.identity.clone()), name, ..held.content };
-                tx.put(&held.record.id, &user, None)?;
-                UserView::new(&held.record.id, user, held.record.created_at)
-            }
-            (None, taken) => {
-                let email = self.email.clone().filter(|_| taken.is_none());
-                let (id, project) = (secrets::id(cx, 0)?, secrets::id(cx, 1)?);
-                let identity = Some(self.identity.clone());
-                let user = User { email, name: self.name.clone(), identity, is_owner: false, project: project.clone() };
-                enter(tx, id, project, user)?
-            }
-        };
-        crate::ops::operation::Reply::of(&view).map(Step::Done)
     }
 }

@@ -89,6 +89,7 @@ impl Call for Enter {
         let instance = Instance {
             name,
             project,
+            own_of: None,
             parent: self.parent.clone(),
             note: self.note.clone(),
             read_only: self.snapshot,
@@ -101,7 +102,7 @@ impl Call for Enter {
 }
 
 /// Whether one more instance may be made.
-fn check_room(count: u64) -> Result<(), OpError> {
+pub fn check_room(count: u64) -> Result<(), OpError> {
     if count < limits::INSTANCES as u64 {
         return Ok(());
     }

@@ -65,6 +65,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Every key.
+    pub fn all() -> Self {
+        Self { tag: None, prefix: String::new() }
+    }
+
     /// The next wanted keys after a name.
     pub fn page(&self, tx: &Tx<'_>, after: Option<&str>, limit: usize) -> Result<Vec<Held<Key>>, OpError> {
         let range = IdRange::page(&self.prefix, after);

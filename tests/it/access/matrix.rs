@@ -60,6 +60,7 @@ fn table(instance: &Value, project: &Value, share: &Value) -> Vec<(&'static str,
         ("project_create", Account(None), json!({"name": "new"})),
         ("project_list", Known, json!({})),
         ("project_update", Project("admin"), json!({"project": p, "description": "d"})),
+        ("project_enter", Project("read"), json!({"project": p})),
         ("project_delete", Owner, json!({"project": p})),
         ("api_key_create", Account(None), json!({"name": "new"})),
         ("api_key_list", Account(None), json!({})),
@@ -128,11 +129,12 @@ fn every_operation_for_every_caller_is_as_the_table_says() {
     let env = Env::new();
     let project = local(&env, "project_create", &json!({"name": "p"}))["id"].clone();
     let other = local(&env, "instance_create", &json!({"name": "other"}))["id"].clone();
+    local(&env, "instance_create", &json!({"name": "default", "project": "p"}));
     let mut proofs = Vec::new();
     for (name, has, ..) in CALLERS {
         let email = format!("{}@example.com", name.replace(' ', "-"));
         let (_, proof) = user(&env, &email);
-        let with_rights = if let Some(has) = has { has } else { "admin" };
+        let with_rights = has.unwrap_or("admin");
         let proof = match name {
             "wrong scope" => key(&env, &json!({"user": email, "scopes": [format!("instance:{}", text(&other))]})).1,
             "revoked" => {

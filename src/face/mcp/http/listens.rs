@@ -40,7 +40,7 @@ pub(super) async fn count(
         );
         return refuse(StatusCode::TOO_MANY_REQUESTS, &text);
     };
-    let hold = match hold(&request, instance(&params)) {
+    let hold = match hold(&request, &params) {
         Ok(hold) => hold,
         Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
     };
@@ -63,16 +63,19 @@ pub(super) async fn count(
 /// How long a stream may go on whose right has gone.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-/// The name of the instance in the address.
-pub(super) fn instance(params: &RawPathParams) -> &str {
-    params.iter().find(|(name, _)| *name == "instance").map_or("default", |(_, value)| value)
+/// A part of the address.
+pub(super) fn param<'p>(params: &'p RawPathParams, wanted: &str) -> Option<&'p str> {
+    params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 /// The right that something lasting depends on; nothing for the local user, who cannot lose it.
-pub(super) fn hold(request: &Request, instance: &str) -> Result<Option<Hold>, OpError> {
+pub(super) fn hold(request: &Request, params: &RawPathParams) -> Result<Option<Hold>, OpError> {
     let extensions = request.extensions();
     match (extensions.get::<Proofs>(), extensions.get::<Principal>()) {
-        (Some(proofs), Some(principal)) => proofs.hold(principal, instance).map(Some),
+        (Some(proofs), Some(principal)) => match param(params, "project") {
+            Some(project) => proofs.hold_in(principal, project).map(Some),
+            None => proofs.hold(principal, param(params, "instance").unwrap_or("default")).map(Some),
+        },
         _ => Ok(None),
     }
 }

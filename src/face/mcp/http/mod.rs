@@ -35,12 +35,13 @@ use crate::face::http::{Stop, refuse};
 const SESSION_IDLE: Duration = Duration::from_hours(6);
 /// The routes of mindcache itself.
 pub fn router(kernel: Arc<Kernel>, stop: &Stop) -> Router {
-    let mount = Mount { instance: InstanceRef::Name("default".into()), mode: Mode::Use };
+    let mount = Mount { instance: InstanceRef::Name("default".into()), project: None, mode: Mode::Use };
     let leaving = stop.leaving.clone();
     routes(move || Server::new(Arc::clone(&kernel), mount.clone(), leaving.clone()), stop)
 }
 
-/// The routes for any handler: `/mcp` and, for one instance, `/i/{instance}/mcp`, each also with `/read` and `/edit`
+/// The routes for any handler: `/mcp`, for one instance `/i/{instance}/mcp`, and for what entering a project leads to
+/// `/p/{project}/mcp`, each also with `/read` and `/edit`
 /// after it for another mode than `use`.
 ///
 /// `handler` is called once for each session of the older protocol and each request of the newer one; when
@@ -60,6 +61,8 @@ pub fn routes<H: ServerHandler>(handler: impl Fn() -> H + Send + Sync + 'static,
             .route_service(&format!("/mcp{ending}/"), service.clone())
             .route_service(&format!("/i/{{instance}}/mcp{ending}"), service.clone())
             .route_service(&format!("/i/{{instance}}/mcp{ending}/"), service.clone())
+            .route_service(&format!("/p/{{project}}/mcp{ending}"), service.clone())
+            .route_service(&format!("/p/{{project}}/mcp{ending}/"), service.clone())
             .route_layer(middleware::from_fn(mount))
             .route_layer(Extension(mode));
         routes = routes.merge(of_mode);
@@ -93,11 +96,12 @@ fn session_config() -> SessionConfig {
 
 /// Says which instance and mode the address stands for.
 async fn mount(params: RawPathParams, Extension(mode): Extension<Mode>, mut request: Request, next: Next) -> Response {
-    let instance = match InstanceRef::parse(listens::instance(&params)) {
+    let instance = match InstanceRef::parse(listens::param(&params, "instance").unwrap_or("default")) {
         Ok(instance) => instance,
         Err(error) => return told(StatusCode::NOT_FOUND, &error),
     };
-    request.extensions_mut().insert(Mount { instance, mode });
+    let project = listens::param(&params, "project").map(str::to_owned);
+    request.extensions_mut().insert(Mount { instance, project, mode });
     next.run(request).await
 }
 

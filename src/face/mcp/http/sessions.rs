@@ -8,11 +8,12 @@ use std::{
 
 use axum::{
     extract::{OriginalUri, RawPathParams, Request, State},
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
 use rmcp::transport::streamable_http_server::session::{SessionManager as _, local::LocalSessionManager};
+use sha2::{Digest as _, Sha256};
 use tokio::task::AbortHandle;
 
 use super::listens;
@@ -57,15 +58,19 @@ impl Drop for Watch {
 
 #[derive(Clone, PartialEq, Eq)]
 struct Owner {
-    /// Who they are; a token that was renewed is still theirs.
-    principal: String,
+    /// Who they are: whatever key of theirs they show, it is still theirs. Of the local user, and of whom nobody has
+    /// asked, SHA-256 of what they show instead: it tells one client from another.
+    principal: Option<String>,
+    shown: Option<[u8; 32]>,
     path: String,
 }
 
 impl Owner {
-    fn of(path: &str, principal: Option<&Principal>) -> Self {
-        let principal = principal.map_or_else(String::new, |principal| principal.id.clone());
-        Self { principal, path: path.trim_end_matches('/').to_owned() }
+    fn of(path: &str, headers: &HeaderMap, principal: Option<&Principal>) -> Self {
+        let principal = principal.filter(|principal| !principal.is_local()).map(|principal| principal.id.clone());
+        let shown = headers.get(header::AUTHORIZATION).filter(|_| principal.is_none());
+        let shown = shown.map(|value| Sha256::digest(value.as_bytes()).into());
+        Self { principal, shown, path: path.trim_end_matches('/').to_owned() }
     }
 }
 
@@ -77,7 +82,7 @@ pub(super) async fn bind(
     request: Request,
     next: Next,
 ) -> Response {
-    let owner = Owner::of(uri.path(), request.extensions().get());
+    let owner = Owner::of(uri.path(), request.headers(), request.extensions().get());
     let id = session_id(request.headers());
     if let Some(id) = &id
         && !sessions.owners().use_as(id, &owner)
@@ -86,7 +91,7 @@ pub(super) async fn bind(
     }
     let ends = request.method() == Method::DELETE;
     // A session that begins lasts as long as the right to it.
-    let hold = match if id.is_none() { listens::hold(&request, listens::instance(&params)) } else { Ok(None) } {
+    let hold = match if id.is_none() { listens::hold(&request, &params) } else { Ok(None) } {
         Ok(hold) => hold,
         Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
     };
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn bug_a_forgotten_session_stayed_alive() {
-        let owner = Owner { principal: "local".into(), path: "/mcp".into() };
+        let owner = Owner { principal: None, shown: None, path: "/mcp".into() };
         let mut owners = Owners::default();
         for number in 0..limits::SESSIONS {
             assert_eq!(owners.remember(number.to_string(), owner.clone(), None), None);
