@@ -91,7 +91,8 @@ pub struct Instance {
     pub name: String,
     /// The project it belongs to; `default` on a machine of one user.
     pub project: String,
-    /// Whose own it is in a project that gives each their own: theirs, and of those who administer the project.
+    /// Whose own it is in a project that gives each their own: theirs while the project is shared with them, and of
+    /// those who administer the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_of: Option<String>,
     /// The instance it was cloned from.

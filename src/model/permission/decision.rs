@@ -100,13 +100,13 @@ impl Standing {
     }
 }
 
-/// All that was given at a place: to the owner of its project everything, then what its project was shared for, and
-/// the instance itself. An instance that is somebody's own in the project is theirs; of the others only who may
-/// administer the whole project may know of it by that.
+/// All that was given at a place to somebody: to the owner of its project everything, then what its project was shared
+/// for, and the instance itself. An instance that is somebody's own in the project is theirs for as long as the project
+/// is shared with them; of the others only who may administer the whole project may know of it by that.
 pub fn together(owner: &str, own_of: Option<&str>, of_project: Vec<Grant>, of_instance: Vec<Grant>) -> Vec<Grant> {
     let everything = |user: &str| Grant { to: Party::User(user.to_owned()), permission: Permission::Admin };
     let mut grants = vec![everything(owner)];
-    grants.extend(own_of.map(everything));
+    grants.extend(own_of.filter(|_| !of_project.is_empty()).map(everything));
     grants.extend(of_project.into_iter().filter(|grant| own_of.is_none() || grant.permission == Permission::Admin));
     grants.extend(of_instance);
     grants
@@ -218,6 +218,23 @@ mod tests {
             None => false,
         };
         in_scope && who.most >= wanted && (has(&who.parties) || lent)
+    }
+
+    #[test]
+    fn an_own_instance_is_its_users_while_they_are_members_and_of_others_who_administer_all() {
+        let at = |who: &str, own_of: &str, project: Option<Permission>| {
+            let who = Standing { user: who.into(), parties: vec![Party::User(who.into())], ..Standing::local() };
+            let to = Party::User(who.user.clone());
+            let of_project = project.map(|permission| Grant { to, permission }).into_iter().collect();
+            let place = Place { project: "p".into(), instance: Some("i".into()) };
+            permission(&who, &together("owner", Some(own_of), of_project, Vec::new()), &place)
+        };
+        assert_eq!(at("ann", "ann", Some(Permission::Read)), Some(Permission::Admin));
+        assert_eq!(at("ann", "ann", None), None);
+        assert_eq!(at("bob", "ann", Some(Permission::Write)), None);
+        assert_eq!(at("bob", "ann", Some(Permission::Admin)), Some(Permission::Admin));
+        assert_eq!(at("owner", "ann", None), Some(Permission::Admin));
+        assert_eq!(at("owner", "owner", None), Some(Permission::Admin));
     }
 
     proptest! {

@@ -59,6 +59,13 @@ fn one_address_gives_each_their_own_memory() {
     );
     assert_eq!(enter(&server, &project, &eve), Err("not_found".into()));
     assert_eq!(call(&server, &address, &eve, "list_keys", &json!({})), Err("not_found".into()));
+    // Who is taken out of the team is out of what was theirs in it, and finds it again when they are back.
+    let shares = local(&env, "share_list", &json!({"project": "team"}))["shares"].clone();
+    let of_team = shares.as_array().unwrap().iter().find(|share| share["email"] == "ann@example.com").unwrap();
+    local(&env, "share_remove", &json!({"id": of_team["id"]}));
+    assert_eq!(of_ann_read(&ann), Err("not_found".into()));
+    local(&env, "share_create", &json!({"project": "team", "with": "ann@example.com", "permission": "read"}));
+    assert_eq!(of_ann_read(&ann).unwrap()["value"], "ann");
     // Shared again, everybody gets the same.
     local(&env, "project_update", &json!({"project": "team", "on_join": "shared"}));
     assert_eq!(enter(&server, &project, &ann), Err("not_found".into()), "there is no instance default yet");
