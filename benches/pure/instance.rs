@@ -58,6 +58,7 @@ pub(crate) fn person() -> Cx {
         wait: Wait::default(),
         zone: TimeZone::UTC,
         fresh_id: None,
+        chance: None,
     }
 }
 

@@ -121,7 +121,11 @@ fn errors() -> Vec<(OpError, &'static str)> {
                 what: "write_key of \"rules\" in mode use".into(),
                 remedy: "Ask a person".into(),
             },
-            "the mode, the tags of the key or a read-only instance do not allow it",
+            "the mode, the tags of the key, a read-only instance or what was given to the caller do not allow it",
+        ),
+        (
+            OpError::Unauthenticated { what: "the API key has expired".into(), remedy: remedy() },
+            "nobody knows who is calling: the key or token is unknown, was revoked, or has expired",
         ),
         (OpError::no_key("notes"), "there is no such thing, or it is not for this caller to see"),
         (OpError::AlreadyExists { what: "instance \"a\"".into(), remedy: remedy() }, "the name is taken"),
