@@ -73,7 +73,7 @@ pub(in crate::cli) async fn import(args: ImportArgs, session: &Session, output: 
         if !output.is_json() {
             output.line(&format!("Instance \"{}\":", instance.name))?;
         }
-        let is_there = session.kernel.locate(&session.instance).is_ok();
+        let is_there = session.kernel.locate(&session.caller, &session.instance).is_ok();
         if is_there && instance.origin.read_only {
             if !output.is_json() {
                 output.line("It is there, and in the archive nothing may be written to it: left as it is.")?;
@@ -104,7 +104,7 @@ fn check_origin(instance: &archive::Instance) -> Result<(), OpError> {
 /// Makes the instance, as a copy of its parent where that is there.
 async fn make(instance: &archive::Instance, session: &Session) -> Result<(), Failure> {
     let parent = match &instance.origin.parent {
-        Some(name) => session.kernel.resolve(&InstanceRef::parse(name)?).ok(),
+        Some(name) => session.kernel.resolve(&session.caller, &InstanceRef::parse(name)?).ok(),
         None => None,
     };
     let name = parse(json!(instance.name))?;
