@@ -41,6 +41,21 @@ const EXAMPLES: &[(&str, &str)] = &[
         "instance",
         "mindcache instance create team\nmindcache instance snapshot default --note \"before the clean-up\"\nmindcache instance diff team default --values",
     ),
+    (
+        "key",
+        "mindcache key create scraper --scope instance:tweets --permission read,write\nmindcache key list\nmindcache key revoke 0ad0a8a6-2d6c-4b6e-9f0f-0e6c6b6f4a11",
+    ),
+    (
+        "share",
+        "mindcache -i team share add ann@example.com write\nmindcache share add group:readers read --project work",
+    ),
+    (
+        "project",
+        "mindcache project create work\nmindcache call instance_create '{\"name\": \"notes\", \"project\": \"work\"}'",
+    ),
+    ("group", "mindcache group create readers\nmindcache group add readers ann@example.com"),
+    ("user", "mindcache user create ann@example.com --name Ann"),
+    ("delegate", "mindcache delegate create reviewer --permission write\nmindcache delegate list"),
     ("export", "mindcache export keys.json\nmindcache export --all backup.mindcache"),
     ("backup", "mindcache backup store.tar\nmindcache --data-dir ~/restored backup --restore store.tar"),
     ("import", "mindcache import keys.json\nmindcache import --dry-run ~/project/CLAUDE.md"),
