@@ -5,7 +5,7 @@
 #   docs/capture.sh BINARY --bench    bench too, which takes minutes: with a release build, on a quiet machine
 #   docs/capture.sh BINARY --check    writes nothing, fails if something shows otherwise now (but for bench)
 #
-# What differs from run to run is replaced: times, the folder, the free space, the time zone's clock.
+# What differs from run to run and from user to user is replaced: times, the folder, sizes, what doctor may look at.
 set -euo pipefail
 binary=$(realpath "${1:?usage: capture.sh BINARY [--bench | --check]}")
 what=${2:-}
@@ -47,7 +47,8 @@ agent() {
 
 normalised() {
   sed -E -e "s#$scratch/data#/home/you/.local/share/mindcache#g" \
-    -e 's/[0-9]+ MiB free/36798 MiB free/' \
+    -e 's/[0-9]+ MiB free/36798 MiB free/' -e 's/[0-9]+ KiB/32 KiB/' \
+    -e 's/ \(of those that this user may look at\)//' \
     -e 's/[0-9]+ (second|minute)s? ago/just now/' \
     -e 's/\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b/09:30:00/'
 }
@@ -87,7 +88,7 @@ section() {
 # On a terminal
 
 What some commands show, from real runs in a fresh store. `docs/capture.sh` writes this page; CI runs it again and fails
-when a command shows something else. Times, the data folder and the free space are replaced. On a terminal there are
+when a command shows something else. Times, the data folder and sizes are replaced. On a terminal there are
 colours, unless `NO_COLOR` is set; into a pipe go lines for programs, and with `--json` structured results.
 END
   section watch "An agent writes a plan, adds to it, a person changes it, and the agent makes and deletes a note." watched
