@@ -36,7 +36,7 @@ provide_python() {
   python=$folder/bin/python
   if [[ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]]; then
     python3 -m venv --clear "$folder"
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$requirements" ${3:+-c "$3"}
+    "$python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$requirements" ${3:+-c "$3"}
     echo "$wanted" >"$folder/installed"
   fi
 }
