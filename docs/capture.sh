@@ -47,7 +47,7 @@ agent() {
 
 normalised() {
   sed -E -e "s#$scratch/data#/home/you/.local/share/mindcache#g" \
-    -e 's/[0-9]+ MiB free/36798 MiB free/' -e 's/[0-9]+ KiB/32 KiB/' \
+    -e 's/[0-9]+ MiB free/36798 MiB free/' -e 's/records, [0-9]+ KiB/records, 32 KiB/' \
     -e 's/ \(of those that this user may look at\)//' \
     -e 's/[0-9]+ (second|minute)s? ago/just now/' \
     -e 's/\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b/09:30:00/'
