@@ -2,7 +2,7 @@
 # Writes docs/terminal.md: what commands show on a terminal, from real runs in a fresh store.
 #
 #   docs/capture.sh BINARY            all but bench, whose figures stay as they are
-#   docs/capture.sh BINARY --bench    bench too, which takes minutes: with a release build, on a quiet machine
+#   docs/capture.sh BINARY --bench    bench too, for a minute: best with a release build, on a quiet machine
 #   docs/capture.sh BINARY --check    writes nothing, fails if something shows otherwise now (but for bench)
 #
 # What differs from run to run and from user to user is replaced: times, the folder, sizes, what doctor may look at.
@@ -23,8 +23,9 @@ document=docs/terminal.md
 # Nothing of this machine but the program: no configuration, no clients, no colours.
 clean=(env -i "HOME=$scratch" "PATH=$scratch/bin:/usr/bin:/bin" "MINDCACHE_DATA_DIR=$scratch/data" TERM=dumb NO_COLOR=1)
 
-# on_terminal COMMAND: runs it as on a terminal, which some commands write for in another way than for a pipe.
-on_terminal() { "${clean[@]}" script -qec "stty cols 120; $1" /dev/null </dev/null | sed -u 's/\r$//'; }
+# on_terminal COMMAND: runs it as on a terminal, which some commands write for in another way than for a pipe. What a line
+# showed before it was cleared (progress) is left out.
+on_terminal() { "${clean[@]}" script -qec "stty cols 120; $1" /dev/null </dev/null | sed -u -e 's/\r$//' -e 's/.*\x1b\[K//'; }
 
 # show COMMAND...: each command as it is typed, and what it shows; one may fail.
 show() {
@@ -70,7 +71,7 @@ watched() {
 
 bench() {
   if [[ $what == --bench ]]; then
-    show 'mindcache bench'
+    show 'mindcache bench --quick'
   else
     awk '/^## bench$/ { on = 1 } on && /^```$/ { exit } on && shown; /^```text$/ { shown = on }' "$document"
   fi
@@ -95,7 +96,9 @@ END
   section history "Who made it what it is, and how to get back." show \
     'mindcache history plan' 'mindcache diff plan 2 3' 'mindcache restore plan 2' 'mindcache get plan'
   section doctor "Whether the store is well and clients would be answered." show 'mindcache doctor'
-  section bench "What it costs, beside baselines that are measured in the same run." bench
+  section bench \
+    "What it costs, beside baselines of the same run. These are of a debug build on a busy machine: they
+show the form, not the speed. Run your own." bench
 } >"$scratch/terminal.md"
 
 if [[ $what == --check ]]; then
