@@ -12,7 +12,7 @@ use mindcache::{
         permission::{Mode, Principal, PrincipalKind},
         record::{Change, IndexEntry, Record},
         value::{BlobRef, Stored},
-        view::{Found, IdRange, Position, ReadView, Touched},
+        view::{Found, IdRange, Position, ReadView, Selection, Touched, Window},
     },
     ops::{
         keys::write::Write,
@@ -81,6 +81,20 @@ impl ReadView for Instance {
     }
 
     fn index_range(&self, _: &str, _: &[u8], _: &[u8], _: usize) -> Result<Vec<Found>, OpError> {
+        Ok(Vec::new())
+    }
+
+    fn window(&self, kind: &str, _: &Selection, start: u64, limit: usize) -> Result<Window, OpError> {
+        let from = usize::try_from(start).unwrap_or(usize::MAX);
+        let records = self.0.values().filter(|_| kind == Key::KIND).skip(from).take(limit).cloned().collect();
+        Ok(Window { records, total: self.0.len() as u64 })
+    }
+
+    fn rank(&self, _: &str, _: &Selection, id: &str) -> Result<u64, OpError> {
+        Ok(self.0.keys().take_while(|key| key.as_str() < id).count() as u64)
+    }
+
+    fn counts(&self, _: &str, _: &str, _: usize) -> Result<Vec<(Vec<u8>, u64)>, OpError> {
         Ok(Vec::new())
     }
 

@@ -20,6 +20,7 @@ use std::{
     net::SocketAddr,
 };
 
+use axum::Router;
 use clap::Parser;
 use mindcache::face::{
     http::{Access, Stop, guarded, serve},
@@ -42,10 +43,10 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(Args::parse().listen).await?;
     writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let hosts = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-    let access = Access { token: None, proofs: None, hosts, environment: "conformance" };
+    let access = Access { token: None, proofs: None, hosts, pages: None, environment: "conformance" };
     let stop = Stop::default();
     let shared = Shared::new();
-    let routes = guarded(routes(move || Fixtures::new(&shared), &stop), access);
+    let routes = guarded(routes(move || Fixtures::new(&shared), &stop), Router::new(), access);
     let signal = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::warn!(%error, "cannot hear ctrl-c: the server ends at once");

@@ -7,6 +7,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "mindcache mcp                          what a client's config starts\nmindcache mcp --instance team --mode read",
     ),
     ("serve", "mindcache serve\nmindcache serve --listen 127.0.0.1:0    on any free port, which it prints"),
+    ("open", "mindcache open\nmindcache open -i team --print            the link, for another browser of this machine"),
     ("get", "mindcache get notes\nmindcache get logo > logo.png\nmindcache -i team get plan --json"),
     (
         "set",

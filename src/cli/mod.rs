@@ -10,10 +10,12 @@ mod diff;
 mod doctor;
 mod edit;
 mod examples;
+mod found;
 mod history;
 mod instances;
 mod keys;
 mod mcp;
+mod open;
 mod output;
 mod port;
 mod progress;
@@ -84,6 +86,8 @@ enum Command {
     Mcp(mcp::McpArgs),
     /// Serve MCP over HTTP on this machine
     Serve(serve::ServeArgs),
+    /// Show in the browser what the agents know, live; starts the server when none runs
+    Open(open::OpenArgs),
     /// Print a key's value, exactly as it is
     Get(keys::GetArgs),
     /// Write a key: VALUE, a file, or standard input
@@ -202,6 +206,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         other => other,
     };
     let instance = InstanceRef::parse(&instance)?;
+    if let Command::Open(args) = &command {
+        return open::run(args, &settings, &instance, output);
+    }
     let kernel = settings.kernel()?;
     if let Command::Serve(args) = command {
         return serve::run(args, &settings, kernel, output);
@@ -238,6 +245,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Watch(args) => watch::watch(args, &session, output).await,
             Command::Mcp(_)
             | Command::Serve(_)
+            | Command::Open(_)
             | Command::Bench(_)
             | Command::Install(_)
             | Command::Uninstall(_)

@@ -12,11 +12,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    access::proofs::Proofs,
+    access::{proofs::Proofs, sign_in::SignIns},
     config::Settings,
     face::{
-        http::{self, Access, Stop},
-        mcp, rest,
+        http::{self, Access, Pages, Stop},
+        mcp, rest, web,
     },
     kernel::{Caller, Kernel},
     model::{
@@ -29,6 +29,7 @@ use crate::{
 
 use super::{
     LAST_BATCH,
+    found::{Found, link},
     mcp::stop_signal,
     output::{Failure, Output},
 };
@@ -82,13 +83,17 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         // Before anybody is told of the server: whoever is may stop it at once.
         let signal = stop_signal()?;
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
+        // Each port has its cookie, or two servers of this machine would sign each other out.
+        let sign_ins = token.is_some().then(|| Arc::new(SignIns::new(Arc::clone(&kernel))));
+        let pages = sign_ins.map(|sign_ins| Pages { sign_ins, cookie: format!("mc_{}", address.port()) });
         // Whoever read the first line may have closed the pipe: that is no reason not to serve.
         let shown = match (&token, args.multi_user) {
             (Some(token), _) => Some(token.clone()),
             (None, true) => Some(found(&kernel, args.owner.as_deref(), output).await?),
             (None, false) => None,
         };
-        if introduce(output, address, &data_dir, shown.as_deref()).is_err() {
+        let link = link(address, pages.as_ref().map(|pages| pages.sign_ins.issue_code()).as_deref());
+        if introduce(output, address, &link, &data_dir, shown.as_deref()).is_err() {
             tracing::debug!("nobody reads what the server says of itself");
         }
         kernel.keep_well();
@@ -101,10 +106,15 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let mut hosts = hosts(address);
         hosts.extend(args.hosts.iter().cloned());
         let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel)));
-        let access = Access { token, proofs, hosts, environment };
-        let routes = mcp::http::router(Arc::clone(&kernel), &stop).merge(rest::router(kernel));
-        let routes = http::guarded(routes, access);
-        Ok(http::serve(listener, routes, stop, signal).await?)
+        let access = Access { token, proofs, hosts, pages: pages.clone(), environment };
+        let routes = mcp::http::router(Arc::clone(&kernel), &stop)
+            .merge(rest::router(kernel, pages.clone(), &stop))
+            .merge(web::routes(pages.clone()));
+        let routes = http::guarded(routes, web::open_routes(pages), access);
+        let told = Found::tell(&data_dir, address);
+        let served = http::serve(listener, routes, stop, signal).await;
+        told.forget();
+        Ok(served?)
     });
     runtime.shutdown_timeout(LAST_BATCH);
     ended
@@ -120,7 +130,14 @@ fn hosts(address: SocketAddr) -> Vec<String> {
 }
 
 /// What to paste into a client.
-fn introduce(output: &Output, address: SocketAddr, data_dir: &Path, token: Option<&str>) -> Result<(), Failure> {
+fn introduce(
+    output: &Output,
+    address: SocketAddr,
+    link: &str,
+    data_dir: &Path,
+    token: Option<&str>,
+) -> Result<(), Failure> {
+    output.line(&format!("page: {link}"))?;
     output.line(&format!("data folder: {}", data_dir.display()))?;
     let mut entry = json!({"type": "http", "url": format!("http://{address}/mcp")});
     if let (Some(token), Some(object)) = (token, entry.as_object_mut()) {

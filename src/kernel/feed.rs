@@ -10,6 +10,7 @@ use crate::{
         keys::{
             expand::{self, Uses},
             feed::{Notice, notices},
+            live::{self, LiveChange},
             prompt,
         },
         operation::Wait,
@@ -26,6 +27,17 @@ use super::{
 /// Changes that are looked back for: more do not come between a request and its answer.
 const LOOKED_BACK: u64 = 10_000;
 
+/// Changes with what the keys became.
+#[derive(Debug)]
+pub struct Live {
+    /// Oldest first; none where only other records changed.
+    pub changes: Vec<LiveChange>,
+    /// Everything up to here was looked at.
+    pub as_of_seq: u64,
+    /// The last change of the instance.
+    pub head_seq: u64,
+}
+
 /// Follows one instance. It reads the log, so it never lags and never loses anything.
 pub struct Feed {
     handle: Arc<Handle>,
@@ -39,6 +51,18 @@ impl Kernel {
     /// The time of the kernel's clock, in milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.wall_ms()
+    }
+
+    /// Follows an instance, as this caller may see it, from the change after `since` on, or from now on.
+    pub fn feed_since(&self, caller: &Caller, instance: &InstanceRef, since: Option<u64>) -> Result<Feed, OpError> {
+        let (handle, caller) = self.admit(caller, instance)?;
+        let hold = self.hold(&caller.principal, Some(&InstanceRef::Id(handle.id.clone())))?;
+        let heard = self.follow(&handle);
+        let seen = match since {
+            Some(since) => since,
+            None => handle.view(|_, position| position.head)?,
+        };
+        Ok(Feed { handle, heard, seen, caller: caller.into_owned(), hold })
     }
 
     /// Follows an instance, as this caller may see it, from what happened at `since_ms` on: a client that has been told
@@ -81,6 +105,32 @@ impl Feed {
                     () = self.hold.lost() => return Err(holds::lost()),
                     changed = self.heard.changed() => changed.map_err(|_| stopped())?,
                 }
+            }
+        }
+    }
+
+    /// Up to where it has looked.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// What happened since, as people watch it, as soon as anything did. May be dropped while it waits and called again.
+    /// Errors: `log_truncated` when the log does not hold what came next.
+    pub async fn next_live(&mut self) -> Result<Live, OpError> {
+        loop {
+            self.heard.borrow_and_update();
+            let (changes, as_of_seq, head_seq) = self.handle.read(&self.caller, Wait::default(), |tx, cx| {
+                let (changes, seen) = live::changes(tx, cx.mode, self.seen)?;
+                Ok((changes, seen, tx.seq()))
+            })?;
+            if as_of_seq > self.seen {
+                self.seen = as_of_seq;
+                return Ok(Live { changes, as_of_seq, head_seq });
+            }
+            tokio::select! {
+                biased;
+                () = self.hold.lost() => return Err(holds::lost()),
+                changed = self.heard.changed() => changed.map_err(|_| stopped())?,
             }
         }
     }

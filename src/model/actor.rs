@@ -24,6 +24,13 @@ impl Actor {
     pub fn system() -> Self {
         Self { principal: "system".into(), kind: PrincipalKind::App, client: "mindcache".into(), run: String::new() }
     }
+
+    /// Under what lists find that which this author wrote last: `human/PRINCIPAL`, whatever program the person used;
+    /// `agent/CLIENT` and `app/CLIENT`, or their principal where the program has no name.
+    pub fn writer(&self) -> String {
+        let name = if self.kind.is_human() || self.client.is_empty() { &self.principal } else { &self.client };
+        format!("{}/{name}", self.kind.name())
+    }
 }
 
 /// The author as replies show it: the run stays in the log.

@@ -7,12 +7,14 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{
     access::{ApiKey, Delegate, DelegateSecret, Group, KeyUse, Project, Share, User},
+    actor::Actor,
     erasure::Erasure,
     index,
     instance::Instance,
     key::{History, Key},
     record::IndexEntry,
     reply::KeptReply,
+    sign_in::SignIn,
     tool_name,
     undone::Undone,
 };
@@ -23,6 +25,10 @@ pub const DUE: &str = "due";
 pub const TAG: &str = "tag";
 /// Keys by type.
 pub const TYPE: &str = "type";
+/// Keys by who wrote them last, as [`Actor::writer`] says it.
+pub const WRITER: &str = "writer";
+/// Indexes of keys of which the store keeps how many records are under each key.
+pub const COUNTED: [&str; 3] = [TAG, TYPE, WRITER];
 /// Keys that a model may read.
 pub const READABLE: &str = "readable";
 /// Keys of the system prompt, by `z_index`.
@@ -73,6 +79,9 @@ pub trait Kind: Serialize + DeserializeOwned {
     /// The index entries of a record, without `due` for its expiry, which every kind has alike.
     fn entries(&self, id: &str) -> Vec<IndexEntry>;
 
+    /// Whether records of the kind are found by who wrote them last.
+    const BY_WRITER: bool = false;
+
     /// What the log keeps of a record where that is not the whole of it.
     fn logged(&self) -> Option<Self> {
         None
@@ -81,6 +90,7 @@ pub trait Kind: Serialize + DeserializeOwned {
 
 impl Kind for Key {
     const KIND: &'static str = "key";
+    const BY_WRITER: bool = true;
 
     fn entries(&self, id: &str) -> Vec<IndexEntry> {
         let mut entries = vec![IndexEntry { index: TYPE, key: self.key_type.name().into() }];
@@ -261,41 +271,58 @@ pub fn pair_key(first: &str, second: &str) -> Vec<u8> {
     [first.as_bytes(), b"\0", second.as_bytes()].concat()
 }
 
-/// All entries of a record with that expiry.
-pub fn entries_of<K: Kind>(record: &K, id: &str, expires_at: Option<i64>) -> Vec<IndexEntry> {
+/// All entries of a record with that expiry, written last by that author.
+pub fn entries_of<K: Kind>(record: &K, id: &str, expires_at: Option<i64>, by: &Actor) -> Vec<IndexEntry> {
     let mut entries = record.entries(id);
     if let Some(at) = expires_at {
         entries.push(IndexEntry { index: DUE, key: index::number(at) });
+    }
+    if K::BY_WRITER {
+        entries.push(IndexEntry { index: WRITER, key: by.writer().into_bytes() });
     }
     entries.sort();
     entries
 }
 
-/// All entries of a stored record of any kind, recomputed from its body: what a check of the store compares
-/// with. `None` for a kind that this version does not know. Errors: the body is not one of that kind.
+/// All entries of a stored record of any kind, recomputed from its body and its author: what a check of the store
+/// compares with. `None` for a kind that this version does not know. Errors: the body is not one of that kind.
 pub fn recompute(
     kind: &str,
     id: &str,
     body: &str,
     expires_at: Option<i64>,
+    by: &Actor,
 ) -> Option<serde_json::Result<Vec<IndexEntry>>> {
-    fn of<K: Kind>(id: &str, body: &str, expires_at: Option<i64>) -> serde_json::Result<Vec<IndexEntry>> {
-        serde_json::from_str::<K>(body).map(|record| entries_of(&record, id, expires_at))
-    }
+    let stored = Stored { id, body, expires_at, by };
     match kind {
-        Key::KIND => Some(of::<Key>(id, body, expires_at)),
-        Instance::KIND => Some(of::<Instance>(id, body, expires_at)),
-        KeptReply::KIND => Some(of::<KeptReply>(id, body, expires_at)),
-        Erasure::KIND => Some(of::<Erasure>(id, body, expires_at)),
-        Undone::KIND => Some(of::<Undone>(id, body, expires_at)),
-        User::KIND => Some(of::<User>(id, body, expires_at)),
-        Project::KIND => Some(of::<Project>(id, body, expires_at)),
-        ApiKey::KIND => Some(of::<ApiKey>(id, body, expires_at)),
-        KeyUse::KIND => Some(of::<KeyUse>(id, body, expires_at)),
-        Delegate::KIND => Some(of::<Delegate>(id, body, expires_at)),
-        DelegateSecret::KIND => Some(of::<DelegateSecret>(id, body, expires_at)),
-        Group::KIND => Some(of::<Group>(id, body, expires_at)),
-        Share::KIND => Some(of::<Share>(id, body, expires_at)),
+        Key::KIND => Some(stored.entries::<Key>()),
+        Instance::KIND => Some(stored.entries::<Instance>()),
+        KeptReply::KIND => Some(stored.entries::<KeptReply>()),
+        Erasure::KIND => Some(stored.entries::<Erasure>()),
+        Undone::KIND => Some(stored.entries::<Undone>()),
+        SignIn::KIND => Some(stored.entries::<SignIn>()),
+        User::KIND => Some(stored.entries::<User>()),
+        Project::KIND => Some(stored.entries::<Project>()),
+        ApiKey::KIND => Some(stored.entries::<ApiKey>()),
+        KeyUse::KIND => Some(stored.entries::<KeyUse>()),
+        Delegate::KIND => Some(stored.entries::<Delegate>()),
+        DelegateSecret::KIND => Some(stored.entries::<DelegateSecret>()),
+        Group::KIND => Some(stored.entries::<Group>()),
+        Share::KIND => Some(stored.entries::<Share>()),
         _ => None,
+    }
+}
+
+/// A record as it is stored.
+struct Stored<'s> {
+    id: &'s str,
+    body: &'s str,
+    expires_at: Option<i64>,
+    by: &'s Actor,
+}
+
+impl Stored<'_> {
+    fn entries<K: Kind>(&self) -> serde_json::Result<Vec<IndexEntry>> {
+        serde_json::from_str::<K>(self.body).map(|record| entries_of(&record, self.id, self.expires_at, self.by))
     }
 }

@@ -81,6 +81,14 @@ pub const CONTENT_TYPE_CHARACTERS: usize = 128;
 pub const PAGE: u32 = 1000;
 /// Items of a list page unless told.
 pub const LIST_PAGE: u32 = 100;
+/// Keys of a page by rank.
+pub const BROWSE_PAGE: u64 = 200;
+/// Characters of a value in such a page.
+pub const PREVIEW_CHARACTERS: usize = 160;
+/// Facets of each sort that are counted out; the others are only said to be there.
+pub const FACETS: usize = 200;
+/// Longest name of a writer to filter by, in characters.
+pub const WRITER_CHARACTERS: usize = 300;
 /// Items of a search or history page unless told.
 pub const SHORT_PAGE: u32 = 20;
 /// Longest wait of one call. MCP clients give up at about 60 s.
@@ -165,6 +173,14 @@ pub const LISTENS: usize = 1024;
 pub const LISTENS_OF_CONNECTION: usize = 16;
 /// Sessions of one HTTP server.
 pub const SESSIONS: usize = 10_000;
+/// One-time codes of one HTTP server that are out at a time.
+pub const CODES: usize = 100;
+/// How long a one-time code can be used, in milliseconds.
+pub const CODE_MS: i64 = 600_000;
+/// Browsers that are signed in.
+pub const SIGN_INS: usize = 1000;
+/// How long a browser stays signed in, in milliseconds.
+pub const SIGN_IN_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Connections of one HTTP server. Each is an open file; how many a process may have is raised at the start.
 pub const CONNECTIONS: usize = 2048;
 /// Longest path and query of an HTTP request. One of a key takes 5 KiB at most.

@@ -20,6 +20,7 @@ pub mod portable;
 pub mod record;
 pub mod reply;
 pub mod search;
+pub mod sign_in;
 pub mod tags;
 pub mod time;
 pub mod tool_name;

@@ -115,6 +115,36 @@ pub struct Touched {
     pub id: String,
 }
 
+/// Which records of a kind a window is over, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Those that are under each of these index entries.
+    pub under: Vec<IndexEntry>,
+    /// Those whose id contains this text; the case of ASCII letters does not count.
+    pub contains: Option<String>,
+    /// Their order.
+    pub order: Order,
+}
+
+/// The order of a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Byte order of the ids.
+    #[default]
+    Id,
+    /// The one changed last comes first.
+    Recent,
+}
+
+/// Some records by their rank.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// How many there are in all; dead ones that nobody has touched yet are among them.
+    pub total: u64,
+}
+
 /// One consistent state of one instance. Every method fails only with `unavailable`.
 pub trait ReadView {
     /// Where the instance stands.
@@ -128,6 +158,12 @@ pub trait ReadView {
     -> Result<Vec<Record>, OpError>;
     /// Entries of an index with `low <= key <= high`, in order of key, kind, id.
     fn index_range(&self, index: &str, low: &[u8], high: &[u8], limit: usize) -> Result<Vec<Found>, OpError>;
+    /// The records from rank `start` on, and how many there are.
+    fn window(&self, kind: &str, selection: &Selection, start: u64, limit: usize) -> Result<Window, OpError>;
+    /// How many of the selected records come before an id in byte order, whatever the selection's own.
+    fn rank(&self, kind: &str, selection: &Selection, id: &str) -> Result<u64, OpError>;
+    /// The keys of a counted index with how many records of a kind are under each, most first.
+    fn counts(&self, index: &str, kind: &str, limit: usize) -> Result<Vec<(Vec<u8>, u64)>, OpError>;
     /// How many records of a kind there are; dead ones that nobody has touched yet are among them.
     fn count(&self, kind: &str) -> Result<u64, OpError>;
     /// The seq of the last change of a record, also of one that is gone.

@@ -13,6 +13,7 @@ use crate::model::{
     limits,
     permission::Action,
     reply::KeptReply,
+    sign_in::SignIn,
 };
 
 use super::{
@@ -62,6 +63,7 @@ impl Operation for ExpireDue {
                 Key::KIND => tx.get::<Key>(&found.id).map(|held| held.is_none()),
                 KeptReply::KIND => tx.get::<KeptReply>(&found.id).map(|held| held.is_none()),
                 Erasure::KIND => purge::go_on(tx, &found.id),
+                SignIn::KIND => tx.get::<SignIn>(&found.id).map(|held| held.is_none()),
                 Instance::KIND => tx.get::<Instance>(&found.id).map(|held| held.is_none()),
                 ApiKey::KIND => tx.get::<ApiKey>(&found.id).map(|held| held.is_none()),
                 Delegate::KIND => tx.get::<Delegate>(&found.id).map(|held| held.is_none()),

@@ -16,6 +16,7 @@ pub mod operation;
 pub mod port;
 pub mod procedure;
 pub mod schema;
+pub mod sign_in;
 pub mod tx;
 pub mod undo;
 
@@ -45,6 +46,9 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<undo::Undo>(),
         Entry::procedure::<keys::purge::Purge>(),
         Entry::of::<log::LogRead>(),
+        Entry::of::<keys::browse::Browse>(),
+        Entry::of::<keys::facets::Facets>(),
+        Entry::of::<keys::tool::KeyTool>(),
         Entry::procedure::<instances::Create>(),
         Entry::of::<instances::catalog::List>(),
         Entry::of::<instances::catalog::Rename>(),
@@ -81,6 +85,8 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<access::shares::Create>(),
         Entry::of::<access::shares::List>(),
         Entry::of::<access::shares::Remove>(),
+        Entry::of::<sign_in::List>(),
+        Entry::of::<sign_in::Revoke>(),
         Entry::of::<expiry::ExpireDue>(),
     ]
 });

@@ -302,6 +302,8 @@ impl Entry {
             super::batch::Batch::NAME,
             super::undo::Undo::NAME,
             super::log::LogRead::NAME,
+            super::keys::browse::Browse::NAME,
+            super::keys::facets::Facets::NAME,
             super::keys::prompt::SystemPrompt::NAME,
         ];
         !by_itself.contains(&self.name)

@@ -58,6 +58,15 @@ fn the_list_of_tools_is_timed_and_weighed() {
 }
 
 #[test]
+fn pages_by_rank_are_timed_beside_bare_queries() {
+    let found = quick("browse");
+    assert_eq!(rows(&found, "browse", &["p50_us", "p99_us"]).len(), 6);
+    for ratio in ["rank", "part", "recent"] {
+        assert!(found["browse"]["ratios"][ratio].is_number(), "{ratio} in {found}");
+    }
+}
+
+#[test]
 fn push_is_measured_as_latency_burst_and_idle_cost() {
     let found = quick("push");
     assert_eq!(members(&found), ["push", "push_burst", "push_idle"]);

@@ -4,6 +4,7 @@
 //! its pipes or HTTP; what it compares with is measured in the same run, in turn with it. Figures are
 //! printed and never asserted: believe ratios and CPU time, a wall time only on a quiet machine.
 
+mod browse;
 mod calls;
 mod client;
 mod cold;
@@ -85,6 +86,13 @@ enum Which {
         #[arg(value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
         keys: u64,
     },
+    /// Pages of keys by rank, part of the name and last change among many, beside bare SQLite queries
+    Browse {
+        /// How many keys there are
+        #[arg(long, value_name = "N", default_value_t = SCALE_KEYS)]
+        #[arg(value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+        keys: u64,
+    },
     /// Memory, open files and the first write of 1,000 instances that are subscribed to and idle
     Instances,
     /// Time and size of tools/list with 10 and 500 keys
@@ -122,12 +130,13 @@ impl Plan {
 
 impl Which {
     /// All that measure something.
-    fn each() -> [Self; 9] {
+    fn each() -> [Self; 10] {
         [
             Self::Cold { keys: COLD_KEYS },
             Self::Write { commit_delay_ms: 0 },
             Self::Calls,
             Self::Scale { keys: SCALE_KEYS },
+            Self::Browse { keys: SCALE_KEYS },
             Self::Instances,
             Self::Lists,
             Self::Search,
@@ -144,6 +153,7 @@ impl Which {
             Self::Write { commit_delay_ms } => write::run(plan, *commit_delay_ms).map(one),
             Self::Calls => calls::run(plan),
             Self::Scale { keys } => scale::run(plan, *keys).map(one),
+            Self::Browse { keys } => browse::run(plan, *keys).map(one),
             Self::Instances => instances::run(plan).map(one),
             Self::Lists => lists::run(plan).map(one),
             Self::Search => search::run(plan).map(one),
@@ -161,6 +171,7 @@ impl Which {
             Self::Write { .. } => "write",
             Self::Calls => "calls",
             Self::Scale { .. } => "scale",
+            Self::Browse { .. } => "browse",
             Self::Instances => "instances",
             Self::Lists => "lists",
             Self::Search => "search",

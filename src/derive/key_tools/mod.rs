@@ -30,7 +30,7 @@ use definition::Form;
 
 pub use crate::model::tool_name::{NAME_CHARACTERS, index_keys, rank, sanitised};
 pub use definition::{DESCRIPTION_CHARACTERS, KeyTool, TITLE_CHARACTERS};
-pub use names::{Names, Resolved, Verb, resolve};
+pub use names::{Names, Resolved, Verb, names_of, resolve};
 pub use schema::normalise;
 pub use text::clean;
 

@@ -129,6 +129,15 @@ pub fn resolve<E>(
     })
 }
 
+/// The names of the tools that write and read a key; nothing when it cannot have any.
+pub fn names_of<E>(
+    name: &str,
+    static_tools: &[&str],
+    mut lookup: impl FnMut(&str, usize) -> Result<Vec<String>, E>,
+) -> Result<Option<[String; 2]>, E> {
+    Ok(part_of(name, static_tools, &mut lookup)?.map(|part| Verb::ALL.map(|verb| verb.tool(&part))))
+}
+
 /// The name part of a key; nothing when it cannot have a tool, because another key in sight has the same mark
 /// (somebody made two such names on purpose) or because a static tool is called so.
 pub(super) fn part_of<E>(

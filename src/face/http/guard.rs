@@ -1,4 +1,5 @@
-//! Who gets in: Host and Origin on every route, and who it is on all but `/health`.
+//! Who gets in: Host and Origin on every route, and who it is on those with data: by a token or a key, or on a page that is
+//! signed in.
 
 use std::sync::Arc;
 
@@ -12,12 +13,33 @@ use subtle::ConstantTimeEq as _;
 
 use super::refuse;
 use crate::{
-    access::proofs::Proofs,
+    access::{proofs::Proofs, sign_in::SignIns},
     model::{
         error::OpError,
         permission::{Principal, PrincipalKind},
     },
 };
+
+/// The header with the half of a sign-in that is no cookie.
+pub const PAGE_KEY: &str = "x-mindcache-page";
+/// The header in which a page says which tab it is: its changes are undone by it.
+const TAB: &str = "x-mindcache-tab";
+/// Longest name of a tab, in characters.
+const TAB_CHARACTERS: usize = 64;
+
+/// Who sent a request.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// A program with the token or a key.
+    Program(Principal),
+    /// The page in a person's browser.
+    Page {
+        /// Which tab.
+        tab: String,
+        /// By which sign-in; none where none is needed.
+        sign_in: Option<String>,
+    },
+}
 
 /// What the HTTP server needs to know.
 #[derive(Debug, Clone)]
@@ -28,8 +50,19 @@ pub struct Access {
     pub proofs: Option<Proofs>,
     /// Host names that requests may carry, without a port.
     pub hosts: Vec<String>,
+    /// The browsers that may show the page, and the name of their cookie.
+    pub pages: Option<Pages>,
     /// What `/health` says of itself.
     pub environment: &'static str,
+}
+
+/// The sign-ins of the page.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// Those that hold.
+    pub sign_ins: Arc<SignIns>,
+    /// The name of their cookie: each port has its own.
+    pub cookie: String,
 }
 
 /// Refuses what a page of another site, or a name rebound to this machine, could send.
@@ -59,12 +92,17 @@ fn mend_accept(request: &mut Request) {
 
 /// Asks who it is, and tells those behind.
 pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    if let Some(who) = access.page(&request) {
+        request.extensions_mut().insert(who);
+        return next.run(request).await;
+    }
     match access.prove(request.headers()) {
         Ok(principal) => {
             // What lasts looks to it that the right lasts too.
             if let Some(proofs) = access.proofs.clone().filter(|_| !principal.is_local()) {
                 request.extensions_mut().insert(proofs);
             }
+            request.extensions_mut().insert(Who::Program(principal.clone()));
             request.extensions_mut().insert(principal);
         }
         Err(error @ OpError::Unauthenticated { .. }) => {
@@ -90,6 +128,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+/// The value of a cookie.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The tab that a page says it is.
+fn tab(headers: &HeaderMap) -> Option<String> {
+    let tab = headers.get(TAB)?.to_str().ok()?;
+    Some(tab.chars().filter(char::is_ascii_alphanumeric).take(TAB_CHARACTERS).collect())
+}
+
 impl Access {
     /// Who sends a request with these headers. Errors: `unauthenticated`.
     fn prove(&self, headers: &HeaderMap) -> Result<Principal, OpError> {
@@ -104,6 +154,24 @@ impl Access {
                 Err(OpError::Unauthenticated { what: "the token is another one".into(), remedy: String::new() })
             }
         }
+    }
+
+    /// The page, when it shows both halves of a sign-in; without tokens, when it says that it is one.
+    fn page(&self, request: &Request) -> Option<Who> {
+        let headers = request.headers();
+        if self.token.is_none() && self.proofs.is_none() {
+            return tab(headers).map(|tab| Who::Page { tab, sign_in: None });
+        }
+        let path = request.uri().path();
+        // Programs speak MCP; the page does not, so its sign-in opens no way to it.
+        if !(path.starts_with("/v1/") || path.starts_with("/api/")) || !is_same_origin(headers) {
+            return None;
+        }
+        let pages = self.pages.as_ref()?;
+        let page_key = headers.get(PAGE_KEY)?.to_str().ok()?;
+        let signed_in = pages.sign_ins.check(cookie(headers, &pages.cookie)?, page_key);
+        let id = signed_in.inspect_err(|error| tracing::warn!(%error, "cannot look for a sign-in")).ok()??;
+        Some(Who::Page { tab: tab(headers).unwrap_or_default(), sign_in: Some(id) })
     }
 
     /// Whether an authority names this server, whatever its port.
@@ -122,6 +190,16 @@ impl Access {
     }
 }
 
+/// Whether a request does not come from a page of another origin: here the port counts.
+pub(in crate::face) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let is_other = text(header::ORIGIN).is_some_and(|origin| {
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        host.is_none() || host != text(header::HOST)
+    });
+    !is_other
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +207,7 @@ mod tests {
     #[test]
     fn only_the_servers_own_names_are_known() {
         let hosts = ["127.0.0.1", "localhost", "::1"].map(String::from).to_vec();
-        let access = Access { token: None, proofs: None, hosts, environment: "local" };
+        let access = Access { token: None, proofs: None, hosts, pages: None, environment: "local" };
         for own in ["127.0.0.1:8787", "localhost", "LOCALHOST:1", "[::1]:8787", "[::1]"] {
             assert!(access.knows(own), "{own}");
         }

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use connections::Connections;
-pub use guard::Access;
+pub(super) use guard::is_same_origin;
+pub use guard::{Access, PAGE_KEY, Pages, Who};
 
 /// A client that takes nothing for so long is given up.
 pub(super) const STALLED: Duration = Duration::from_secs(30);
@@ -37,9 +38,9 @@ pub struct Stop {
     pub(super) cut: CancellationToken,
 }
 
-/// The routes of faces behind our checks: Host and Origin on each, and the token; and `/health` for anyone on this
-/// machine.
-pub fn guarded(routes: Router, access: Access) -> Router {
+/// The routes of faces behind our checks: Host and Origin on each, and the token on those with data. Those that are
+/// `open` hold none; they and `/health` are for anyone on this machine.
+pub fn guarded(routes: Router, open: Router, access: Access) -> Router {
     let environment = access.environment;
     let health = move || async move {
         Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "environment": environment}))
@@ -47,6 +48,7 @@ pub fn guarded(routes: Router, access: Access) -> Router {
     let access = Arc::new(access);
     routes
         .route_layer(middleware::from_fn_with_state(Arc::clone(&access), guard::authenticate))
+        .merge(open)
         .route("/health", get(health))
         .layer(cors(Arc::clone(&access)))
         .layer(middleware::from_fn_with_state(access, guard::check_names))

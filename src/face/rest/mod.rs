@@ -1,19 +1,81 @@
-//! REST: keys as resources of HTTP, for programs that speak it directly.
+//! REST: keys and operations as resources of HTTP, for programs that speak it directly and for the page.
 
+mod body;
+mod changes;
+mod ops;
 mod problem;
 mod values;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, header},
+    routing::{get, post},
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::kernel::Kernel;
+use crate::{
+    face::http::{Pages, Stop, Who},
+    kernel::{Caller, Kernel},
+    model::{
+        error::OpError,
+        instance::InstanceRef,
+        limits,
+        permission::{Mode, PrincipalKind},
+    },
+};
 
 #[cfg(test)]
 pub(crate) use problem::status;
 
-/// `/v1/i/{instance}/keys/{key}`: a value as it is, read, written and removed; in mode `edit`, as the token allows.
-pub fn router(kernel: Arc<Kernel>) -> Router {
+/// What the routes share.
+struct Rest {
+    kernel: Arc<Kernel>,
+    /// Cancelled when the server ends: what waits is answered then.
+    leaving: CancellationToken,
+    pages: Option<Pages>,
+    /// Places for those who follow changes, and for large bodies.
+    listens: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// `/v1/i/{instance}/keys/{key}`: a value as it is, read, written and removed. `/v1/i/{instance}/ops/{op}`: any operation.
+/// `/v1/i/{instance}/changes`: what changes, as it happens. All in mode `edit`, as the token or the sign-in allows.
+pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop) -> Router {
     let value = get(values::read).put(values::write).delete(values::delete);
-    Router::new().route("/v1/i/{instance}/keys/{key}", value).with_state(kernel)
+    let rest = Rest {
+        kernel: Arc::clone(&kernel),
+        leaving: stop.leaving.clone(),
+        pages,
+        listens: Arc::new(Semaphore::new(limits::LISTENS)),
+        large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)),
+    };
+    let others = Router::new()
+        .route("/v1/i/{instance}/ops/{op}", post(ops::call))
+        .route("/v1/i/{instance}/changes", get(changes::follow))
+        .with_state(Arc::new(rest));
+    Router::new().route("/v1/i/{instance}/keys/{key}", value).with_state(kernel).merge(others)
+}
+
+/// Programs that call without MCP are known by their agent header, a person on the page by the tab.
+fn caller(who: &Who, headers: &HeaderMap) -> Caller {
+    let principal = match who {
+        Who::Page { tab, .. } => return Caller::local(PrincipalKind::Human, Mode::Edit, "page", tab.clone()),
+        Who::Program(principal) => principal.clone(),
+    };
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
+    let client = agent.split(['/', ' ']).next().unwrap_or_default();
+    Caller::of(principal.through(PrincipalKind::App), Mode::Edit, client, String::new())
+}
+
+impl Rest {
+    /// Makes the instance `default` on its first use; no other is made so.
+    async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
+        if *instance == InstanceRef::Name("default".into()) {
+            self.kernel.locate_or_create(caller, instance).await?;
+        }
+        Ok(())
+    }
 }

@@ -19,8 +19,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::{
+    face::http::Who,
     kernel::{
-        Caller, Kernel,
+        Kernel,
         values::{Incoming, OpenValue},
     },
     model::{
@@ -28,12 +29,11 @@ use crate::{
         instance::InstanceRef,
         key::KeyType,
         limits,
-        permission::{Mode, Principal, PrincipalKind},
     },
     ops::{keys::delete::Delete, operation::Operation as _},
 };
 
-use super::problem::Problem;
+use super::{caller, problem::Problem};
 
 /// How much of a value is in memory at once while it goes out.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -42,21 +42,14 @@ const DRAINED: Duration = Duration::from_secs(5);
 
 type At = Path<(String, String)>;
 
-/// Programs that call without MCP are known by their agent header.
-fn caller(principal: Principal, headers: &HeaderMap) -> Caller {
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
-    let client = agent.split(['/', ' ']).next().unwrap_or_default();
-    Caller::of(principal.through(PrincipalKind::App), Mode::Edit, client, String::new())
-}
-
 /// The value, or the range of it that is asked for.
 pub(super) async fn read(
     State(kernel): State<Arc<Kernel>>,
-    Extension(principal): Extension<Principal>,
+    Extension(who): Extension<Who>,
     Path((instance, key)): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let value = kernel.open_value(&caller(principal, &headers), &InstanceRef::parse(&instance)?, &key)?;
+    let value = kernel.open_value(&caller(&who, &headers), &InstanceRef::parse(&instance)?, &key)?;
     let tag = format!("\"{}\"", value.version);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
@@ -82,6 +75,7 @@ pub(super) async fn read(
     out.insert(header::ETAG, told(&tag));
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    out.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     // What somebody stored must not run as a page of this server.
     out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     out.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
@@ -171,7 +165,7 @@ fn pieces(
 /// Writes the body as the value of the key.
 pub(super) async fn write(
     State(kernel): State<Arc<Kernel>>,
-    Extension(principal): Extension<Principal>,
+    Extension(who): Extension<Who>,
     Path((instance, key)): At,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -184,7 +178,7 @@ pub(super) async fn write(
         attributes.insert("type".into(), key_type.name().into());
         attributes.insert("content_type".into(), content_type.into());
     }
-    let begun = kernel.begin_value(&caller(principal, &headers), &InstanceRef::parse(&instance)?);
+    let begun = kernel.begin_value(&caller(&who, &headers), &InstanceRef::parse(&instance)?);
     let mut body = request.into_body().into_data_stream();
     let value = match begun {
         Ok(value) => taken(value, &mut body).await,
@@ -223,7 +217,7 @@ async fn drain(body: &mut BodyDataStream) {
 /// Removes the key; one that is not there is 404.
 pub(super) async fn delete(
     State(kernel): State<Arc<Kernel>>,
-    Extension(principal): Extension<Principal>,
+    Extension(who): Extension<Who>,
     Path((instance, key)): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -232,7 +226,7 @@ pub(super) async fn delete(
         members.insert("if_version".into(), version.into());
     }
     let instance = InstanceRef::parse(&instance)?;
-    let reply = kernel.execute(&caller(principal, &headers), &instance, Delete::NAME, args).await?;
+    let reply = kernel.execute(&caller(&who, &headers), &instance, Delete::NAME, args).await?;
     if reply.result.get("deleted").is_some_and(|deleted| *deleted == false) {
         return Err(Problem(OpError::no_key(&key)));
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Mode, World};
-use crate::model::{kind, record::IndexEntry};
+use crate::model::{actor::Actor, kind, record::IndexEntry};
 
 /// A step of a random run.
 #[derive(Debug, Clone)]
@@ -54,6 +54,13 @@ pub(super) async fn play(world: &World, acts: &[Act]) {
 
 pub(super) type Rows = BTreeMap<(String, String), (u64, Option<i64>, String)>;
 
+/// Who wrote a record last.
+fn author(database: &rusqlite::Connection, kind: &str, id: &str) -> Actor {
+    let sql = "SELECT updated_by FROM record WHERE kind = ?1 AND id = ?2";
+    let json: String = database.query_row(sql, [kind, id], |row| row.get(0)).unwrap();
+    serde_json::from_str(&json).unwrap()
+}
+
 pub(super) fn records(database: &rusqlite::Connection) -> Rows {
     let mut statement = database.prepare("SELECT kind, id, version, expires_at, body FROM record").unwrap();
     let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?, row.get(4)?))));
@@ -70,11 +77,19 @@ pub(super) fn indexes_are_right(database: &rusqlite::Connection) {
     stored.extend(rows.unwrap().map(Result::unwrap));
     let mut computed = BTreeSet::new();
     for ((kind, id), (_, expires_at, body)) in records(database) {
-        for IndexEntry { index, key } in kind::recompute(&kind, &id, &body, expires_at).unwrap().unwrap() {
+        let by = author(database, &kind, &id);
+        for IndexEntry { index, key } in kind::recompute(&kind, &id, &body, expires_at, &by).unwrap().unwrap() {
             computed.insert((index.to_owned(), key, kind.clone(), id.clone()));
         }
     }
     assert_eq!(stored, computed);
+    let mut counted: BTreeMap<(String, Vec<u8>), u64> = BTreeMap::new();
+    for (index, key, ..) in stored.into_iter().filter(|(index, ..)| kind::COUNTED.contains(&index.as_str())) {
+        *counted.entry((index, key)).or_default() += 1;
+    }
+    let mut statement = database.prepare("SELECT name, key, records FROM entry_tally").unwrap();
+    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)));
+    assert_eq!(rows.unwrap().map(Result::unwrap).collect::<BTreeMap<_, _>>(), counted);
 }
 
 /// Folding the log gives the records; its seqs have no gaps; each row's `previous` is the record's row before.

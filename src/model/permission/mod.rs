@@ -27,6 +27,15 @@ pub enum PrincipalKind {
 }
 
 impl PrincipalKind {
+    /// The word of the kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::App => "app",
+            Self::Agent => "agent",
+        }
+    }
+
     /// Whether it is a person.
     pub fn is_human(self) -> bool {
         self == Self::Human

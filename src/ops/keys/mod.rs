@@ -1,18 +1,23 @@
 //! The key operations, and what they share: how a key is shown and how a value is stored.
 
 pub mod attributes;
+pub mod browse;
 pub mod delete;
 pub mod edit;
 pub mod expand;
+pub mod facets;
 pub mod feed;
 pub mod history;
 pub mod indexing;
 pub mod list;
+pub mod live;
 pub mod prompt;
 pub mod prompts;
 pub mod purge;
 pub mod read;
+pub mod row;
 pub mod search;
+pub mod tool;
 pub mod tools;
 pub mod wait;
 pub mod write;

@@ -66,6 +66,22 @@ pub fn resolve(tx: &mut Tx<'_>, cx: &Cx, tool: &str, static_tools: &[&str]) -> R
     key_tools::resolve(tool, static_tools, |at, limit| names(tx, cx, at, limit))
 }
 
+/// What the tools of a key are called for a caller: the one that writes it and the one that reads it.
+pub fn named(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    held: &Held<Key>,
+    static_tools: &[&str],
+) -> Result<[Option<String>; 2], OpError> {
+    let (reads, writes) = rights(cx, held);
+    if !reads && !writes {
+        return Ok([None, None]);
+    }
+    let names = key_tools::names_of(&held.record.id, static_tools, |at, limit| names(tx, cx, at, limit))?;
+    let [write, read] = names.map_or([None, None], |[write, read]| [Some(write), Some(read)]);
+    Ok([write.filter(|_| writes), read.filter(|_| reads)])
+}
+
 fn rights(cx: &Cx, held: &Held<Key>) -> (bool, bool) {
     let writes = cx.check(Action::Write, &held.record.id, &held.content).is_ok();
     (may_read(cx.mode, &held.content), writes && cx.mode != Mode::Read)

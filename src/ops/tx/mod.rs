@@ -178,7 +178,7 @@ impl<'v> Tx<'v> {
     pub fn put<K: Kind>(&mut self, id: &str, content: &K, expires_at: Option<i64>) -> Result<u64, OpError> {
         let before = self.live::<K>(id)?;
         let body = serde_json::to_string(content).map_err(|error| unencodable(id, &error))?;
-        let entries = kind::entries_of(content, id, expires_at);
+        let entries = kind::entries_of(content, id, expires_at, &self.cx.actor);
         let leave = self.entries_before::<K>(id, before.as_ref())?;
         let version = self.next_seq();
         let record = Record {
@@ -242,7 +242,7 @@ impl<'v> Tx<'v> {
             return Ok(staged);
         }
         let Some(record) = before else { return Ok(Vec::new()) };
-        Ok(kind::entries_of(&decode::<K>(record)?, id, record.expires_at))
+        Ok(kind::entries_of(&decode::<K>(record)?, id, record.expires_at, &record.updated_by))
     }
 
     fn previous<K: Kind>(&self, id: &str, before: Option<&Record>) -> Result<Option<u64>, OpError> {

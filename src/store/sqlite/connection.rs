@@ -13,11 +13,11 @@ use super::files;
 /// `application_id` of our files: the bytes `mind`.
 const APPLICATION_ID: i32 = 0x6d69_6e64;
 /// SQL of each version, in order.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_browse.sql")];
 /// A file beside the database: the version of mindcache that upgraded it last.
 const UPGRADED_BY: &str = "upgraded_by";
 /// The version of the file format that this program writes.
-pub const LATEST_VERSION: i32 = 1;
+pub const LATEST_VERSION: i32 = 2;
 /// The first SQLite without the WAL-reset fault, which loses commits when two connections write and
 /// checkpoint at once: exactly our shape.
 const LEAST_SQLITE: i32 = 3_051_003;
@@ -60,8 +60,16 @@ pub(super) fn open_writer(folder: &Path, durability: Durability) -> Result<Conne
     Ok(connection)
 }
 
-/// Opens the database of an instance for reading.
+/// Opens the database of an instance for reading. One of an older version is brought to this one first: what is read may
+/// need what the older one had not.
 pub(super) fn open_reader(folder: &Path) -> Result<Connection, OpError> {
+    let reader = open(folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found = version(&reader).map_err(|error| explain(&error, &folder.join(files::DATABASE)))?;
+    if found >= LATEST_VERSION {
+        return Ok(reader);
+    }
+    drop(reader);
+    drop(open_writer(folder, Durability::Full)?);
     open(folder, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 

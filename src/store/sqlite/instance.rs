@@ -12,7 +12,8 @@ use crate::{
     model::{
         actor::Actor,
         error::OpError,
-        record::{ChangeKind, Effect},
+        kind,
+        record::{ChangeKind, Effect, IndexEntry},
         view::{Position, ReadView},
     },
     store::{Committed, Instance, Reader, Turn, Turns},
@@ -194,13 +195,28 @@ impl Writer {
             position.clock_ms,
             position.access.number()
         ])?;
-        for (kind, (records, bytes)) in &tally.0 {
+        for (kind, (records, bytes)) in &tally.records {
             self.connection
                 .prepare_cached(
                     "INSERT INTO tally (kind, records, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (kind) DO UPDATE \
                      SET records = records + excluded.records, bytes = bytes + excluded.bytes",
                 )?
                 .execute(params![kind, records, bytes])?;
+        }
+        for ((kind, entry), records) in tally.entries.iter().filter(|(_, records)| **records != 0) {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO entry_tally (name, kind, key, records) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (name, kind, key) DO UPDATE SET records = records + excluded.records",
+                )?
+                .execute(params![entry.index, kind, entry.key, records])?;
+            if *records < 0 {
+                self.connection
+                    .prepare_cached(
+                        "DELETE FROM entry_tally WHERE name = ?1 AND kind = ?2 AND key = ?3 AND records = 0",
+                    )?
+                    .execute(params![entry.index, kind, entry.key])?;
+            }
         }
         Ok(())
     }
@@ -243,15 +259,23 @@ struct LogRow<'t> {
     actor: &'t str,
 }
 
-/// By how much the counts of each kind change.
+/// By how much the counts change: of each kind, and of each key of a counted index.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, (i64, i64)>);
+struct Tally {
+    records: BTreeMap<&'static str, (i64, i64)>,
+    entries: BTreeMap<(&'static str, IndexEntry), i64>,
+}
 
 impl Tally {
     fn add(&mut self, effect: &Effect) {
-        let (records, bytes) = self.0.entry(effect.kind).or_default();
+        let (records, bytes) = self.records.entry(effect.kind).or_default();
         *records += effect.grown_records();
         *bytes += effect.grown_bytes;
+        for (entries, by) in [(&effect.enter, 1), (&effect.leave, -1)] {
+            for entry in entries.iter().filter(|entry| kind::COUNTED.contains(&entry.index)) {
+                *self.entries.entry((effect.kind, entry.clone())).or_default() += by;
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod query;
 mod search;
 mod upkeep;
 mod view;
+mod window;
 
 use std::{
     path::{Path, PathBuf},

@@ -2,11 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::{connection, copy, files, view};
+use super::{connection, copy, files, view, window};
 use crate::model::{
+    actor::Actor,
     error::OpError,
+    permission::PrincipalKind,
+    record::IndexEntry,
     value::{BlobRef, Content},
-    view::{Access, IdRange},
+    view::{Access, IdRange, Order, Selection},
 };
 
 fn open_image() -> (tempfile::TempDir, Connection) {
@@ -70,10 +73,40 @@ fn every_query_is_a_search_of_an_index_and_sorts_nothing() {
             queries.push(sql);
         }
     }
+    queries.extend(windows().map(|(selection, _)| window::Query::of("key", &selection, selection.order, false).ids));
     for sql in queries {
         let plan = plan(&connection, &sql);
         assert!(plan.contains("SEARCH"), "{sql}\n{plan}");
         assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+/// Windows of each sort: whole, narrowed down and searched, in both orders.
+fn windows() -> impl Iterator<Item = (Selection, bool)> {
+    let entry = |index, key: &str| IndexEntry { index, key: key.into() };
+    let under = [vec![], vec![entry("tag", "x")], vec![entry("tag", "x"), entry("type", "text")]];
+    under.into_iter().flat_map(|under| {
+        [(None, Order::Id), (Some("a"), Order::Id), (None, Order::Recent), (Some("a"), Order::Recent)].map(
+            |(contains, order)| {
+                (Selection { under: under.clone(), contains: contains.map(str::to_owned), order }, under.is_empty())
+            },
+        )
+    })
+}
+
+#[test]
+fn a_window_skips_rows_in_an_index_and_reads_none_of_them() {
+    let (_folder, connection) = open_image();
+    for (selection, is_whole) in windows() {
+        let query = window::Query::of("key", &selection, selection.order, false);
+        let inner = plan(&connection, &query.ids);
+        assert!(inner.contains("COVERING INDEX") || !is_whole, "{}\n{inner}", query.ids);
+        let page = plan(&connection, &window::page_sql(&query.ids));
+        assert!(page.contains("SEARCH record USING INDEX") && !page.contains("TEMP B-TREE"), "{page}");
+        if selection.order == Order::Id {
+            let rank = plan(&connection, &window::rank_sql(&query.ids));
+            assert!(rank.contains("id<?)") && !rank.contains("SCAN one"), "{rank}");
+        }
     }
 }
 
@@ -178,4 +211,63 @@ fn a_shared_value_is_checked_and_kept_once() {
     assert_eq!(to.read(&blob, 99_999..100_000).unwrap(), [7]);
     let missing = BlobRef { sha256: "ab".repeat(32), ..blob };
     assert!(matches!(to.share(&from, &[missing]), Err(OpError::Unavailable { .. })));
+}
+
+#[test]
+fn an_older_file_gets_its_writers_and_its_counts() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(include_str!("migrations/0001_initial.sql")).unwrap();
+    let actor = |kind, principal: &str, client: &str| Actor {
+        principal: principal.into(),
+        kind,
+        client: client.into(),
+        run: String::new(),
+    };
+    let authors = [
+        actor(PrincipalKind::Human, "local", "cli"),
+        actor(PrincipalKind::Agent, "local", "claude-code"),
+        actor(PrincipalKind::App, "nightly", ""),
+        actor(PrincipalKind::Agent, "local", "claude-code"),
+    ];
+    for (number, author) in (1..).zip(&authors) {
+        let (id, by) = (format!("k{number}"), serde_json::to_string(author).unwrap());
+        connection
+            .execute(
+                "INSERT INTO record (kind, id, version, created_at, updated_at, updated_by, body) \
+                 VALUES ('key', ?1, ?2, 0, 0, ?3, '{}')",
+                (&id, number, &by),
+            )
+            .unwrap();
+        connection.execute("INSERT INTO entry VALUES ('type', CAST('text' AS BLOB), 'key', ?1)", [&id]).unwrap();
+    }
+    connection.execute_batch(include_str!("migrations/0002_browse.sql")).unwrap();
+    let mut statement = connection.prepare("SELECT id, key FROM entry WHERE name = 'writer' ORDER BY id").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
+    let found: Vec<_> = rows.map(Result::unwrap).collect();
+    let expected: Vec<_> =
+        (1..).zip(&authors).map(|(number, author)| (format!("k{number}"), author.writer().into_bytes())).collect();
+    assert_eq!(found, expected);
+    let mut statement = connection.prepare(window::COUNTS_SQL).unwrap();
+    let mut counts = |index: &str| -> Vec<(Vec<u8>, u64)> {
+        let rows = statement.query_map((index, "key", 10), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(counts("type"), [(b"text".to_vec(), 4)]);
+    assert_eq!(counts("writer")[0], (b"agent/claude-code".to_vec(), 2));
+}
+
+#[test]
+fn an_older_file_is_brought_up_by_whoever_reads_it_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let older = Connection::open(folder.path().join(files::DATABASE)).unwrap();
+    older.pragma_update(None, "journal_mode", "WAL").unwrap();
+    older.execute_batch(include_str!("migrations/0001_initial.sql")).unwrap();
+    older.pragma_update(None, "application_id", 0x6d69_6e64).unwrap();
+    older.pragma_update(None, "user_version", 1).unwrap();
+    drop(older);
+    let reader = connection::open_reader(folder.path()).unwrap();
+    let found = window::window(&reader, "key", &Selection::default(), 0, 10).unwrap();
+    assert_eq!((found.total, found.records.len()), (0, 0));
+    let recent = Selection { order: Order::Recent, ..Selection::default() };
+    assert!(window::window(&reader, "key", &recent, 0, 10).is_ok());
 }

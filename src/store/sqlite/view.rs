@@ -11,12 +11,12 @@ use crate::model::{
     error::OpError,
     record::{Change, ChangeKind, IndexEntry, Record},
     value::BlobRef,
-    view::{Access, Found, IdRange, Position, ReadView, Touched},
+    view::{Access, Found, IdRange, Position, ReadView, Selection, Touched, Window},
 };
 
-use super::{blobs::Blobs, connection::explain};
+use super::{blobs::Blobs, connection::explain, window};
 
-const RECORD: &str = "id, version, created_at, updated_at, expires_at, updated_by, body";
+pub(super) const RECORD: &str = "id, version, created_at, updated_at, expires_at, updated_by, body";
 const CHANGE: &str = "seq, at, txn, previous, expires_at, kind, id, change, operation, actor, body";
 
 /// SQL of a range of an index.
@@ -143,6 +143,19 @@ impl ReadView for View<'_> {
         self.rows(INDEX_RANGE_SQL, &[&index, &low, &high, &limit], read)
     }
 
+    fn window(&self, kind: &str, selection: &Selection, start: u64, limit: usize) -> Result<Window, OpError> {
+        self.told(window::window(self.connection, kind, selection, start, limit))
+    }
+
+    fn rank(&self, kind: &str, selection: &Selection, id: &str) -> Result<u64, OpError> {
+        self.told(window::rank(self.connection, kind, selection, id))
+    }
+
+    fn counts(&self, index: &str, kind: &str, limit: usize) -> Result<Vec<(Vec<u8>, u64)>, OpError> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.rows(window::COUNTS_SQL, &[&index, &kind, &as_limit(limit)], read)
+    }
+
     fn count(&self, kind: &str) -> Result<u64, OpError> {
         let count = self.row("SELECT records FROM tally WHERE kind = ?1", &[&kind], |row| row.get(0))?;
         Ok(count.unwrap_or_default())
@@ -179,13 +192,13 @@ fn as_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         id: row.get(0)?,
         version: row.get(1)?,

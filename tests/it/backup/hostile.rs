@@ -163,7 +163,8 @@ fn a_backup_that_is_sealed_and_not_true_is_refused() {
         ("DELETE FROM entry", "the indexes are not"),
         ("UPDATE record SET body = '{' WHERE id = 'k'", "entry"),
         (
-            "DELETE FROM log; DELETE FROM record; DELETE FROM entry; DELETE FROM tally; UPDATE state SET head = 0",
+            "DELETE FROM log; DELETE FROM record; DELETE FROM entry; DELETE FROM tally; \
+             DELETE FROM entry_tally; UPDATE state SET head = 0",
             "another state than the backup says",
         ),
     ] {

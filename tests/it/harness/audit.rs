@@ -214,8 +214,11 @@ impl Audit {
         let found: rusqlite::Result<BTreeSet<Entry>> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect();
         let mut expected = BTreeSet::new();
+        let mut author = state.prepare("SELECT updated_by FROM record WHERE kind = ?1 AND id = ?2")?;
         for ((kind, id), (_, expires_at, body)) in &self.records {
-            let Some(Ok(entries)) = kind::recompute(kind, id, body, *expires_at) else {
+            let by: String = author.query_row([kind, id], |row| row.get(0))?;
+            let by = serde_json::from_str(&by).expect("an author");
+            let Some(Ok(entries)) = kind::recompute(kind, id, body, *expires_at, &by) else {
                 self.problems.push(format!("the body of {kind} {id} is not one of its kind: {body}"));
                 continue;
             };

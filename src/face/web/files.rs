@@ -1,0 +1,183 @@
+//! The files of the page: in the program, compressed once, under the hash of all of them.
+
+use std::{collections::HashMap, io::Write as _, sync::LazyLock};
+
+use axum::body::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256};
+
+/// Each file by its path below `app/`.
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!("app/", $name)))),+] };
+}
+
+const INDEX: &str = include_str!("app/index.html");
+
+const FILES: &[(&str, &str)] = files![
+    "css/base.css",
+    "css/detail.css",
+    "css/keys.css",
+    "css/tokens.css",
+    "main.mjs",
+    "net/api.mjs",
+    "net/feed.mjs",
+    "net/login.mjs",
+    "state/actions.mjs",
+    "state/app.mjs",
+    "state/drafts.mjs",
+    "state/edit.mjs",
+    "state/facets.mjs",
+    "state/keys.mjs",
+    "state/live.mjs",
+    "state/window.mjs",
+    "ui/detail.mjs",
+    "ui/diff.mjs",
+    "ui/editor.mjs",
+    "ui/face.mjs",
+    "ui/grid.mjs",
+    "ui/icons.mjs",
+    "ui/notices.mjs",
+    "ui/words.mjs",
+    "vendor/ui.mjs",
+    "views/create.mjs",
+    "views/detail.mjs",
+    "views/keys.mjs",
+    "views/shell.mjs",
+    "views/states.mjs",
+];
+
+/// A file as it is served.
+pub(super) struct Served {
+    pub(super) kind: &'static str,
+    pub(super) plain: Bytes,
+    pub(super) gzip: Bytes,
+}
+
+/// All files of this version.
+pub(super) struct Tree {
+    /// Of all that they hold.
+    pub(super) hash: String,
+    pub(super) index: Served,
+    pub(super) files: HashMap<&'static str, Served>,
+}
+
+impl Tree {
+    /// The tree, made at its first use.
+    pub(super) fn get() -> &'static Self {
+        static TREE: LazyLock<Tree> = LazyLock::new(Tree::new);
+        &TREE
+    }
+
+    fn new() -> Self {
+        let mut hasher = Sha256::new();
+        for (name, text) in [("index.html", INDEX)].iter().chain(FILES) {
+            hasher.update(format!("{name} {}\n", text.len()));
+            hasher.update(text);
+        }
+        let hash = hasher.finalize().iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let index = serve("index.html", INDEX.replace("{hash}", &hash));
+        let files = FILES.iter().map(|(name, text)| (*name, serve(name, (*text).to_owned()))).collect();
+        Self { hash, index, files }
+    }
+}
+
+fn serve(name: &str, text: String) -> Served {
+    let kind = match name.rsplit('.').next() {
+        Some("mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        _ => "text/html; charset=utf-8",
+    };
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail; a file that could not be compressed would be served empty, and a test sees it.
+    let gzip = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default();
+    Served { kind, plain: text.into(), gzip: gzip.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The files of the folder, by their paths in it.
+    fn on_disk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                on_disk(&path, root, found);
+            } else {
+                found.push(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_served_and_all_together_weigh_little() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/face/web/app");
+        let mut found = Vec::new();
+        on_disk(&root, &root, &mut found);
+        found.retain(|name| !["vendor/README.md", "vendor/LICENSES.txt"].contains(&name.as_str()));
+        found.sort();
+        let mut listed: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        listed.push("index.html".into());
+        listed.sort();
+        assert_eq!(found, listed);
+        let tree = Tree::get();
+        let gzip: usize = tree.files.values().map(|file| file.gzip.len()).sum::<usize>() + tree.index.gzip.len();
+        assert!((10_000..60 * 1024).contains(&gzip), "{gzip} bytes");
+        assert!(tree.files.values().all(|file| !file.gzip.is_empty()));
+    }
+
+    /// The files that one imports, by their paths.
+    fn imports(name: &str, text: &str) -> Vec<String> {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let found = text.split("from '").chain(text.split("import('")).skip(1);
+        let relative = found.filter_map(|rest| rest.split('\'').next()).filter(|path| path.starts_with('.'));
+        relative
+            .map(|path| match path.strip_prefix("../") {
+                Some(above) => above.to_owned(),
+                None => format!("{folder}/{}", path.trim_start_matches("./")).trim_start_matches('/').to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn modules_are_short_and_import_downwards_only() {
+        let may = |layer: &str| -> &[&str] {
+            match layer {
+                "vendor" | "css" => &[],
+                "net" => &["net"],
+                "state" => &["state", "net", "vendor"],
+                "ui" => &["ui", "vendor"],
+                "views" => &["views", "state", "ui", "vendor"],
+                _ => &["views", "state", "net", "ui", "vendor"],
+            }
+        };
+        for (name, text) in FILES {
+            if name.starts_with("vendor/") {
+                continue;
+            }
+            assert!(text.lines().count() <= 300, "{name} has {} lines", text.lines().count());
+            for forbidden in
+                ["innerHTML", "dangerouslySet", "eval(", "new Function", "document.write", "http://", "https://"]
+            {
+                let allowed = forbidden.starts_with("http") && text.contains("http://www.w3.org/2000/svg");
+                assert!(allowed || !text.contains(forbidden), "{name} contains {forbidden}");
+            }
+            let layer = name.split_once('/').map_or("main", |(layer, _)| layer);
+            for import in imports(name, text) {
+                assert!(FILES.iter().any(|(each, _)| *each == import), "{name} imports {import}, which is not there");
+                let target = import.split('/').next().unwrap();
+                assert!(may(layer).contains(&target), "{name} may not import {import}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_vendored_file_is_the_one_that_is_written_down() {
+        let readme = include_str!("app/vendor/README.md");
+        let vendored = FILES.iter().find(|(name, _)| *name == "vendor/ui.mjs").unwrap().1;
+        let hash = Sha256::digest(vendored).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        assert!(readme.contains(&hash), "vendor/README.md lacks SHA-256 {hash}");
+    }
+}

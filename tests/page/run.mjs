@@ -1,0 +1,31 @@
+// Each part in turn; a part that fails is told and does not stop the others.
+import { Browser } from './browser.mjs';
+import { basics } from './basics.mjs';
+import { edits } from './edits.mjs';
+import { hostile } from './hostile.mjs';
+import { looks } from './looks.mjs';
+import { many } from './many.mjs';
+import { model } from './model.mjs';
+import { states } from './states.mjs';
+
+const [binary, only] = process.argv.slice(2);
+const parts = { ...model, ...basics, ...edits, ...states, ...looks, ...hostile, ...many };
+const failed = [];
+const began = performance.now();
+const browser = await new Browser().start();
+for (const [name, part] of Object.entries(parts)) {
+  if (only && !name.includes(only)) continue;
+  const start = performance.now();
+  try {
+    const told = await part({ binary, browser });
+    console.log(`ok    ${name} (${Math.round(performance.now() - start)} ms)${told ? `: ${told}` : ''}`);
+  } catch (error) {
+    failed.push(name);
+    console.log(`FAIL  ${name}\n${error.stack}`);
+  }
+  // What a part left open must not slow the next one.
+  for (const context of browser.browser.contexts()) await context.close();
+}
+await browser.end();
+console.log(`the page took ${((performance.now() - began) / 1000).toFixed(1)} s`);
+process.exit(failed.length ? 1 : 0);
