@@ -52,6 +52,15 @@ const fn meta(title: &'static str, effect: EffectClass) -> OpMeta {
     }
 }
 
+/// A sign-in is one of this machine's user: nobody else sees or ends it.
+fn check_local(cx: &Cx, what: &str) -> Result<(), OpError> {
+    if cx.principal.is_local() {
+        return Ok(());
+    }
+    let remedy = "The user of the server's machine may, on its command line".into();
+    Err(OpError::PermissionDenied { what: what.to_owned(), remedy })
+}
+
 /// The browsers that are signed in to the page: since when, until when, and what each calls itself.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +98,8 @@ impl Operation for List {
     const META: OpMeta = meta("List sign-ins", EffectClass::Read);
     type Out = SignIns;
 
-    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<SignIns>, OpError> {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<SignIns>, OpError> {
+        check_local(cx, "listing sign-ins")?;
         let kept = tx.scan::<SignIn>(&IdRange::all(), limits::SIGN_INS)?;
         let sign_ins = kept.into_iter().map(|held| SignedIn {
             sign_in: held.record.id,
@@ -131,7 +141,8 @@ impl Operation for Revoke {
     const META: OpMeta = OpMeta { events: &["sign_in.deleted"], ..meta("Sign a browser out", EffectClass::Delete) };
     type Out = Revoked;
 
-    fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Revoked>, OpError> {
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Revoked>, OpError> {
+        check_local(cx, "ending sign-ins")?;
         if let Some(id) = &self.sign_in {
             let revoked = tx.delete::<SignIn>(id.as_str())?.is_some();
             return Ok(Step::Done(Revoked { sign_in: id.as_str().to_owned(), revoked }));

@@ -71,9 +71,9 @@ fn caller(who: &Who, headers: &HeaderMap) -> Caller {
 }
 
 impl Rest {
-    /// Makes the instance `default` on its first use; no other is made so.
+    /// Makes the local user's instance `default` on its first use; no other is made so.
     async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
-        if *instance == InstanceRef::Name("default".into()) {
+        if caller.principal.is_local() && *instance == InstanceRef::Name("default".into()) {
             self.kernel.locate_or_create(caller, instance).await?;
         }
         Ok(())
