@@ -130,7 +130,7 @@ impl Feed {
             tokio::select! {
                 biased;
                 () = self.hold.lost() => return Err(holds::lost()),
-                changed = self.heard.changed() => changed.map_err(|_| stopped())?,
+                heard = self.heard.changed() => heard.map_err(|_| stopped())?,
             }
         }
     }

@@ -66,6 +66,10 @@ impl World {
         Self { folder, clock, kernel, instance: InstanceRef::Id(found.id) }
     }
 
+    fn now_ms(&self) -> i64 {
+        self.clock.0.load(Ordering::SeqCst) - EPOCH_MS
+    }
+
     fn at(&self, ms: i64) {
         self.clock.0.store(EPOCH_MS + ms, Ordering::SeqCst);
     }
