@@ -63,6 +63,8 @@ fn follow(document: &str) {
 
 #[test]
 fn the_tour_of_the_readme_goes_as_it_says() {
+    let words = include_str!("../../README.md").split_whitespace().count();
+    assert!(words <= 1200, "the README has {words} words: what is more belongs into docs/");
     follow("README.md");
 }
 
