@@ -39,7 +39,7 @@ export const edits = {
     await accessible(page, 'a diff');
     await page.getByRole('button', { name: 'Restore version 1' }).click();
     await value(store, 'notes/plan', 'one\ntwo');
-    await until(page, 'the restored text', () => document.querySelector('.editor').value === 'one\ntwo');
+    await until(page, 'the restored text', () => document.querySelector('.editor')?.value === 'one\ntwo');
     await page.getByLabel('Protected from deletion').check();
     await poll(async () => (await store.cli('--json', 'attr', 'notes/plan')).includes('"protected"'), 'protected');
     await page.getByLabel('Agents may write it').uncheck();
@@ -104,19 +104,19 @@ export const edits = {
     assert.deepEqual(marked, ['theirs', 'mine']);
     await accessible(page, 'conflict');
     await page.getByRole('button', { name: 'Take theirs' }).click();
-    await until(page, 'theirs', () => document.querySelector('.editor').value === 'the first text of theirs');
+    await until(page, 'theirs', () => document.querySelector('.editor')?.value === 'the first text of theirs');
     await conflict('mine again', 'theirs again');
     await page.getByRole('button', { name: 'Keep mine' }).click();
     await value(store, 'k', 'mine again');
     await conflict('mine once more', 'theirs once more');
     await page.getByRole('button', { name: 'Edit both' }).click();
-    await until(page, 'both', () => document.querySelector('.editor').value === 'mine once more\n\ntheirs once more');
+    await until(page, 'both', () => document.querySelector('.editor')?.value === 'mine once more\n\ntheirs once more');
     await page.keyboard.press('Control+s');
     await value(store, 'k', 'mine once more\n\ntheirs once more');
     // What nobody is editing just changes.
     await shows(page, 'Saved');
     await agent.call('write_key', { key: 'k', value: 'seen at once' });
-    await until(page, 'the new text', () => document.querySelector('.editor').value === 'seen at once');
+    await until(page, 'the new text', () => document.querySelector('.editor')?.value === 'seen at once');
     // Deleted beneath the hands.
     await editor(page).fill('still here');
     await agent.call('delete_key', { key: 'k' });
@@ -193,7 +193,7 @@ export const edits = {
     await shows(page, '600 KB. The first 524 KB are shown.');
     assert.equal(await editor(page).evaluate(field => field.readOnly), true, 'no part is edited for the whole');
     await page.getByRole('button', { name: 'More' }).click();
-    await until(page, 'the whole', () => document.querySelector('.editor').value.length === 300_000);
+    await until(page, 'the whole', () => document.querySelector('.editor')?.value.length === 300_000);
     await editor(page).evaluate(field => field.setSelectionRange(0, 0));
     await editor(page).pressSequentially('!');
     await page.keyboard.press('Control+s');

@@ -66,7 +66,9 @@ export const states = {
     await press('?');
     await shows(page, 'Keys of the keyboard');
     await accessible(page, 'help');
-    await press('Escape', 'n');
+    await press('Escape');
+    await until(page, 'no help', () => !document.querySelector('dialog'));
+    await press('n');
     await until(page, 'a new key', () => document.querySelector('dialog')?.innerText.includes('New key'));
     await press('Escape');
     await until(page, 'no dialog', () => !document.querySelector('dialog'));
