@@ -53,6 +53,7 @@ const TRIES: usize = 3;
 
 /// A value on its way in.
 pub struct Incoming {
+    kernel: Arc<Kernel>,
     handle: Arc<Handle>,
     caller: Caller,
     bytes: usize,
@@ -115,7 +116,8 @@ impl Kernel {
         let (handle, caller) = self.target(caller, instance, entry)?;
         // Said before the value has come; what counts is said again by its turn.
         check_access(entry.name, handle.view(|_, position| position.access)?, &handle.id)?;
-        Ok(Incoming { handle, caller: caller.into_owned(), bytes: 0, small: Vec::new(), large: None })
+        let (kernel, caller) = (self.this.upgrade().ok_or_else(stopped)?, caller.into_owned());
+        Ok(Incoming { kernel, handle, caller, bytes: 0, small: Vec::new(), large: None })
     }
 }
 
@@ -161,6 +163,8 @@ impl Incoming {
     pub async fn finish(self, mut attributes: Map<String, Value>) -> Result<Reply, OpError> {
         attributes.insert("value".into(), "".into());
         let write: Write = parse(Value::Object(attributes))?;
+        // A value may take long to come, and the right to write it may have gone meanwhile.
+        self.kernel.target(&self.caller, &InstanceRef::Id(self.handle.id.clone()), entry::<Write>()?)?;
         let bytes = self.bytes.min(limits::INLINE_BYTES);
         let submit = |source| {
             let call = Arc::new(RawWrite { write: write.clone(), source });
