@@ -71,15 +71,24 @@ fn entry(tx: &mut Tx<'_>, who: &Known, join: &Join) -> Result<(Entry, String), O
             tx.scan_index::<Instance>(kind::OWN, &key, &IdRange::all(), 1)?.pop()
         }
     };
+    let may_make = who.standing.lent.is_none() && who.standing.most >= Permission::Write;
     match (found, on_join) {
         (Some(held), _) => {
             standing::on_instance(tx, &who.standing, &held, Permission::Read, &held.content.name)?;
             Ok((Entry::There(Box::new(held)), project))
         }
-        (None, OnJoin::OwnFrom(template)) if who.standing.lent.is_none() => Ok((Entry::Make(template), project)),
+        (None, OnJoin::OwnFrom(template)) if may_make => {
+            let held = tx.get::<Instance>(template.as_str())?.ok_or_else(|| instances::not_found(template.as_str()))?;
+            match held.content.deleted_at {
+                Some(_) => Err(instances::deleted(template.as_str())),
+                None => Ok((Entry::Make(template), project)),
+            }
+        }
         (None, _) => Err(OpError::PermissionDenied {
-            what: format!("entering project \"{text}\" for the first time"),
-            remedy: "Its user does that; what they then share with a delegate it may use".into(),
+            what: format!("entering project \"{text}\" for the first time, which makes an instance"),
+            remedy: "Its user does that, or a key of theirs that may write; what they then share with a delegate it \
+                     may use"
+                .into(),
         }),
     }
 }
