@@ -231,6 +231,8 @@ impl Operation for List {
         let mut reach = Reach::of(tx, &who.standing)?;
         let mut projects = Vec::new();
         let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
+        // Of those that are shown: of the others the caller may not know. Before the first it is empty.
+        let mut last = after.clone().unwrap_or_default();
         if after.is_none() && tx.get::<Project>(DEFAULT_PROJECT)?.is_none() {
             let permission = reach.on_project(tx, DEFAULT_PROJECT)?;
             projects.extend(
@@ -243,11 +245,12 @@ impl Operation for List {
             for held in found {
                 let permission = reach.on_project(tx, &held.record.id)?;
                 if permission.is_some() && projects.len() >= limit {
-                    return Ok(Step::Done(Projects { projects, next_cursor: after }));
+                    return Ok(Step::Done(Projects { projects, next_cursor: Some(last) }));
                 }
                 after = Some(held.record.id.clone());
                 if let Some(permission) = permission {
                     let role = role(&reach, &held.content, permission);
+                    last.clone_from(&held.record.id);
                     projects.push(ProjectView::of(held, role));
                 }
             }

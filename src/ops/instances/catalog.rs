@@ -189,7 +189,7 @@ impl Operation for List {
         let mut reach = Reach::of(tx, &who.standing)?;
         let only = self.project.as_ref().map(|text| projects::would_mean(tx, &who, text.as_str())).transpose()?;
         let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
-        let mut instances = Vec::new();
+        let mut instances: Vec<InstanceView> = Vec::new();
         loop {
             // One more than wanted tells whether there is another page.
             let found = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), limit + 1)?;
@@ -202,7 +202,9 @@ impl Operation for List {
                 let is_there = only.as_ref().is_none_or(|only| *only == held.content.project);
                 let is_shown = is_kept && is_there && reach.on_instance(tx, &held)?.is_some();
                 if is_shown && instances.len() == limit {
-                    return Ok(Step::Done(Instances { instances, next_cursor: after }));
+                    // The id of one that is shown: of the others the caller may not know.
+                    let next_cursor = instances.last().map(|last| last.id.clone());
+                    return Ok(Step::Done(Instances { instances, next_cursor }));
                 }
                 if is_shown {
                     instances.push(InstanceView::listed(&held));
