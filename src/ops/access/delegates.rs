@@ -16,10 +16,10 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, page, secrets, standing,
+    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, meta, name, page, secrets,
+    standing,
 };
 use crate::ops::{
-    bounds::Whole,
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::{Held, Tx},
 };
@@ -76,7 +76,7 @@ pub struct Create {
     pub permission: Option<Permission>,
     /// Milliseconds until it ends, default never
     #[serde(default)]
-    pub expires_in_ms: Option<Whole<1, { limits::TTL_MS }>>,
+    pub expires_in_ms: Option<Lifetime>,
 }
 
 impl Operation for Create {
@@ -91,7 +91,7 @@ impl Operation for Create {
         let most = self.permission.unwrap_or(Permission::Read);
         let delegate = Delegate { name: name("name", &self.name)?, owner: who.user, most };
         let id = format!("del_{}", secrets::id(cx, 0)?.replace('-', ""));
-        let ends = self.expires_in_ms.map(|ms| cx.now_ms.saturating_add_unsigned(ms.get()));
+        let ends = ends(tx, cx, self.expires_in_ms)?;
         tx.put(&id, &delegate, ends)?;
         let held = tx.get::<Delegate>(&id)?.ok_or_else(|| absent("delegate", &id, "delegate_list"))?;
         Ok(Step::Done(DelegateView::of(held)))
@@ -230,7 +230,7 @@ pub struct CreateSecret {
     pub name: Option<Word>,
     /// Milliseconds until it ends, default never
     #[serde(default)]
-    pub expires_in_ms: Option<Whole<1, { limits::TTL_MS }>>,
+    pub expires_in_ms: Option<Lifetime>,
 }
 
 impl Operation for CreateSecret {
@@ -250,7 +250,7 @@ impl Operation for CreateSecret {
         let called = self.name.as_ref().map(|given| name("name", given)).transpose()?;
         let (id, secret) = (format!("sec_{}", secrets::id(cx, 0)?.replace('-', "")), secrets::delegate_secret(cx)?);
         let kept = DelegateSecret { delegate, name: called, sha256: secrets::sha256(&secret) };
-        let ends = self.expires_in_ms.map(|ms| cx.now_ms.saturating_add_unsigned(ms.get()));
+        let ends = ends(tx, cx, self.expires_in_ms)?;
         tx.put(&id, &kept, ends)?;
         let held = tx.get::<DelegateSecret>(&id)?.ok_or_else(|| absent("secret", &id, "delegate_secret_list"))?;
         Ok(Step::Done(SecretView { secret: Some(secret), ..SecretView::of(tx, held)? }))

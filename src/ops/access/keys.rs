@@ -18,12 +18,12 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, page, projects, secrets,
+    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, meta, name, page, projects,
+    secrets,
     standing::{self, Known},
     users,
 };
 use crate::ops::{
-    bounds::Whole,
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::{Held, Tx},
 };
@@ -114,7 +114,7 @@ pub struct Create {
     pub kind: Option<KeyKind>,
     /// Milliseconds until it ends, default never
     #[serde(default)]
-    pub expires_in_ms: Option<Whole<1, { limits::TTL_MS }>>,
+    pub expires_in_ms: Option<Lifetime>,
     /// Whose it is, by id or e-mail address; on the machine itself only
     #[serde(default)]
     pub user: Option<Word>,
@@ -135,15 +135,17 @@ impl Create {
     /// Whose it will be.
     fn user(&self, tx: &mut Tx<'_>, who: &Known) -> Result<String, OpError> {
         let own = &who.standing.user;
+        // A key of theirs that reaches no further than some instances is not the machine.
+        let is_machine = own == LOCAL && who.standing.has_account;
         match &self.user {
             Some(user) if own == LOCAL && user.as_str() == LOCAL => Ok(LOCAL.into()),
             Some(user) => {
                 let id = match users::meant(tx, user.as_str()) {
                     Ok(held) => held.record.id,
-                    Err(error) if own == LOCAL => return Err(error),
+                    Err(error) if is_machine => return Err(error),
                     Err(_) => String::new(),
                 };
-                if own == LOCAL || id == *own {
+                if is_machine || id == *own {
                     return Ok(id);
                 }
                 Err(OpError::PermissionDenied {
@@ -151,9 +153,7 @@ impl Create {
                     remedy: "Only the user of the machine may: leave user out".into(),
                 })
             }
-            None if own == LOCAL => {
-                Ok(users::server_owner(tx)?.map_or_else(|| LOCAL.to_owned(), |held| held.record.id))
-            }
+            None if is_machine => Ok(users::server_owner(tx)?.map_or_else(|| LOCAL.to_owned(), |held| held.record.id)),
             None => Ok(own.clone()),
         }
     }
@@ -252,7 +252,7 @@ impl Operation for Create {
             permissions,
         };
         let id = secrets::id(cx, 0)?;
-        let ends = self.expires_in_ms.map(|ms| cx.now_ms.saturating_add_unsigned(ms.get()));
+        let ends = ends(tx, cx, self.expires_in_ms)?;
         tx.put(&id, &key, ends)?;
         let held = tx.get::<ApiKey>(&id)?.ok_or_else(|| absent("API key", &id, "api_key_list"))?;
         Ok(Step::Done(KeyView { secret: Some(secret), ..KeyView::of(tx, held)? }))

@@ -15,7 +15,7 @@ pub mod users;
 use std::borrow::Cow;
 
 use crate::model::{
-    access::Share,
+    access::{ApiKey, Share},
     error::OpError,
     kind::{self, Kind},
     limits,
@@ -25,12 +25,14 @@ use crate::model::{
 
 use super::{
     bounds::{Text, Whole},
-    operation::{EffectClass, Listing, OpMeta, Target},
+    operation::{Cx, EffectClass, Listing, OpMeta, Target},
     tx::{Held, Tx},
 };
 
 /// A name or a text that stands for somebody or something.
 pub type Word = Text<1, { limits::ACCESS_CHARACTERS }>;
+/// Milliseconds until something ends.
+pub type Lifetime = Whole<1, { limits::TTL_MS }>;
 /// Items of a page.
 pub type PageSize = Whole<1, { limits::PAGE as u64 }>;
 /// Where a page begins.
@@ -75,6 +77,17 @@ fn account(who: &Standing, what: &str) -> Result<(), OpError> {
         remedy: "It takes the user themselves, or an API key of theirs with the scope account and the permission admin"
             .into(),
     })
+}
+
+/// When that ends which the caller makes: when they ask for it, and no later than the key that they show. Who has a key
+/// for a day has it for no longer by making another.
+fn ends(tx: &mut Tx<'_>, cx: &Cx, in_ms: Option<Lifetime>) -> Result<Option<i64>, OpError> {
+    let asked = in_ms.map(|ms| cx.now_ms.saturating_add_unsigned(ms.get()));
+    let of_key = match Party::parse(&cx.principal.id) {
+        Some(Party::Key(id)) => tx.get::<ApiKey>(&id)?.and_then(|held| held.record.expires_at),
+        _ => None,
+    };
+    Ok(asked.into_iter().chain(of_key).min())
 }
 
 /// A name without blanks around it. Errors: `invalid_argument` when nothing is left or it has control characters.
