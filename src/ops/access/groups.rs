@@ -208,10 +208,7 @@ impl Operation for Add {
         }
         let mut group = held.content;
         if !group.members.contains(&member) {
-            let key = member.to_string();
-            let most = limits::GROUPS_OF_MEMBER;
-            let others = tx.scan_index::<Group>(kind::GROUP_MEMBER, key.as_bytes(), &IdRange::all(), most)?;
-            check_size(group.members.len(), others.len())?;
+            check_size(group.members.len(), standing::groups_of(tx, &member)?.len())?;
             group.members.push(member);
             tx.put(&held.record.id, &group, None)?;
         }
@@ -227,6 +224,17 @@ fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
     }
     let rule = format!("a group has at most {most} members, and a member is in at most {most_groups} groups");
     Err(OpError::invalid("member", rule, ""))
+}
+
+/// Takes somebody who is no more out of every group.
+pub(super) fn leave_all(tx: &mut Tx<'_>, member: &Party) -> Result<(), OpError> {
+    for id in standing::groups_of(tx, member)? {
+        let Some(held) = tx.get::<Group>(&id)? else { continue };
+        let mut group = held.content;
+        group.members.retain(|each| each != member);
+        tx.put(&id, &group, None)?;
+    }
+    Ok(())
 }
 
 /// Take a member out of a group; what they had through it is gone at once.

@@ -4,7 +4,8 @@ use crate::model::{
     access::{ApiKey, Delegate, DelegateSecret, Group, KeyPermission, Project, Share, User},
     error::OpError,
     instance::Instance,
-    kind, limits,
+    kind::{self, Kind as _},
+    limits,
     permission::{
         Decision, Grant, Permission, Place, Principal, Standing, decide,
         party::{LOCAL, Party, Resource, Scope},
@@ -118,14 +119,19 @@ fn delegate(tx: &mut Tx<'_>, id: &str, secret: Option<&str>) -> Result<Known, Op
     Ok(Known { standing, project, may_spend })
 }
 
+/// The ids of the groups that have a member. The groups themselves are not read: each has up to a thousand members, and
+/// anybody may add anybody to theirs.
+pub fn groups_of(tx: &Tx<'_>, member: &Party) -> Result<Vec<String>, OpError> {
+    let key = member.to_string();
+    let found = tx.view().index_range(kind::GROUP_MEMBER, key.as_bytes(), key.as_bytes(), limits::GROUPS_OF_MEMBER)?;
+    Ok(found.into_iter().filter(|found| found.kind == Group::KIND).map(|found| found.id).collect())
+}
+
 /// Adds the groups that have any of the parties as a member.
 fn with_groups(tx: &Tx<'_>, parties: &mut Vec<Party>) -> Result<(), OpError> {
     let mut groups = Vec::new();
     for party in parties.iter().filter(|party| **party != Party::Public) {
-        let key = party.to_string();
-        let of =
-            tx.scan_index::<Group>(kind::GROUP_MEMBER, key.as_bytes(), &IdRange::all(), limits::GROUPS_OF_MEMBER)?;
-        groups.extend(of.into_iter().map(|held| Party::Group(held.record.id)));
+        groups.extend(groups_of(tx, party)?.into_iter().map(Party::Group));
     }
     parties.extend(groups);
     Ok(())

@@ -187,7 +187,15 @@ pub struct Delete {
 impl Operation for Delete {
     const NAME: &'static str = "user_delete";
     const META: OpMeta = OpMeta {
-        events: &["user.deleted", "api_key.deleted", "delegate.deleted", "group.deleted", "project.updated"],
+        events: &[
+            "user.deleted",
+            "api_key.deleted",
+            "delegate.deleted",
+            "group.deleted",
+            "group.updated",
+            "share.deleted",
+            "project.updated",
+        ],
         ..meta("Remove a user", EffectClass::Delete)
     };
     type Out = UserView;
@@ -213,7 +221,12 @@ impl Operation for Delete {
         for group in tx.scan_index::<Group>(kind::BELONGS_TO, id.as_bytes(), &IdRange::all(), limits::ACCESS_RECORDS)? {
             super::groups::remove(tx, &group.record.id)?;
         }
-        forget(tx, &Party::User(id.clone()))?;
+        // Also what was given to their address before they were known: whoever gets it next is somebody else.
+        for party in [Some(Party::User(id.clone())), held.content.email.clone().map(Party::Email)].into_iter().flatten()
+        {
+            forget(tx, &party)?;
+            super::groups::leave_all(tx, &party)?;
+        }
         tx.delete::<User>(&id)?;
         Ok(Step::Done(UserView::of(held)))
     }
