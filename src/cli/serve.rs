@@ -40,7 +40,7 @@ pub(super) struct ServeArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:8787", value_name = "HOST:PORT", env = "MINDCACHE_LISTEN")]
     listen: SocketAddr,
-    /// Ask for no token; only on a loopback address
+    /// Ask for no token; only on a loopback address, and without --host
     #[arg(long, env = "MINDCACHE_NO_AUTH")]
     no_auth: bool,
     /// Serve many users: everybody proves who they are with a key of theirs, the token of the data folder counts for
@@ -70,6 +70,11 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
     if args.is_open() && !args.listen.ip().is_loopback() {
         let text = "--no-auth and ENVIRONMENT=development are for loopback addresses only: anyone who reaches this \
                     address could read and write";
+        return Err(Failure::Usage(text.into()));
+    }
+    if args.is_open() && !args.hosts.is_empty() {
+        let text = "--no-auth and ENVIRONMENT=development go without --host: whoever comes by that name, through a \
+                    proxy, could read and write";
         return Err(Failure::Usage(text.into()));
     }
     let data_dir = settings.data_dir()?;
