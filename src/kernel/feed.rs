@@ -89,6 +89,10 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Vec<Notice>, OpError> {
         loop {
             self.heard.borrow_and_update();
+            // Where something happens all the time nobody waits below.
+            if self.hold.is_lost() {
+                return Err(holds::lost());
+            }
             let (notices, seen, head) = self.handle.read(&self.caller, Wait::default(), |tx, cx| {
                 let (notices, seen) = notices(tx, cx.mode, self.seen)?;
                 Ok((notices, seen, tx.seq()))

@@ -27,6 +27,9 @@ const ROWS: usize = 1000;
 /// Longest time until who holds is looked at again, should nothing be heard.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Time until a question is asked again that the disk did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// On what a hold is.
 type On = (Principal, Option<InstanceId>, Option<Permission>);
 
@@ -42,6 +45,11 @@ pub(super) struct Holds {
 pub struct Hold(Arc<CancellationToken>);
 
 impl Hold {
+    /// Whether the right is there no more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
     /// Resolves when the right is there no more.
     pub async fn lost(&self) {
         self.0.cancelled().await;
@@ -112,7 +120,14 @@ impl Kernel {
         if self.holds.is_watched.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let mut seen = catalog.view(|_, position| position.head)?;
+        let mut seen = match catalog.view(|_, position| position.head) {
+            Ok(head) => head,
+            Err(error) => {
+                // Who comes next tries again: nobody watches.
+                self.holds.is_watched.store(false, Ordering::Release);
+                return Err(error);
+            }
+        };
         let (this, mut heard) = (self.this.clone(), self.follow(&catalog));
         drop(tokio::spawn(async move {
             loop {
@@ -127,7 +142,7 @@ impl Kernel {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot look whether rights were taken back");
-                        PATIENCE
+                        AGAIN
                     }
                 };
                 if kernel.holds.live().is_empty() {
@@ -149,7 +164,7 @@ impl Kernel {
     /// Takes from those who have lost it what they hold; answers how far it has looked, and when to look again.
     fn look_at_holds(&self, seen: u64) -> Result<(u64, Duration), OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        let (now, is_about_rights) = news(&catalog, seen)?;
+        let (mut to, is_about_rights) = news(&catalog, seen)?;
         let now_ms = self.clock.wall_ms();
         let mut until = PATIENCE;
         for ((principal, instance, permission), token) in self.holds.live() {
@@ -164,12 +179,12 @@ impl Kernel {
             let instance = instance.map(InstanceRef::Id);
             match self.right(&principal, instance.as_ref()) {
                 Ok((_, _, has)) if has >= permission => {}
-                // The disk's trouble is no reason to cut anybody off.
-                Err(OpError::Unavailable { .. }) => {}
+                // The disk's trouble is no reason to cut anybody off, and none to forget the question.
+                Err(OpError::Unavailable { .. }) => (to, until) = (seen, until.min(AGAIN)),
                 _ => token.cancel(),
             }
         }
-        Ok((now, until))
+        Ok((to, until))
     }
 }
 

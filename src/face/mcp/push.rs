@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     kernel::feed::Feed,
-    model::limits,
+    model::{error::OpError, limits},
     ops::keys::{expand::Uses, feed::Notice},
 };
 
@@ -229,14 +229,16 @@ impl Pace {
 }
 
 /// The next changes. What cannot be read now is read later, from where it stopped: a disk that is full or a file that is
-/// busy must not end what the client was promised. May be dropped while it waits and called again.
-async fn followed_on(feed: &mut Feed, failures: &mut u32) -> Vec<Notice> {
+/// busy must not end what the client was promised. Nothing when the right to hear of them has gone. May be dropped while
+/// it waits and called again.
+async fn followed_on(feed: &mut Feed, failures: &mut u32) -> Option<Vec<Notice>> {
     loop {
         match feed.next().await {
             Ok(notices) => {
                 *failures = 0;
-                return notices;
+                return Some(notices);
             }
+            Err(OpError::Unauthenticated { .. }) => return None,
             Err(error) => {
                 if *failures == 0 {
                     tracing::warn!(%error, "a client will be told of changes later: the log cannot be read now");
@@ -249,7 +251,7 @@ async fn followed_on(feed: &mut Feed, failures: &mut u32) -> Vec<Notice> {
     }
 }
 
-/// Tells a client what it wants to hear until it has gone.
+/// Tells a client what it wants to hear until it, or its right to, has gone.
 pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: CancellationToken) {
     let mut pace = Pace::default();
     let mut made = Made::default();
@@ -266,7 +268,10 @@ pub(super) async fn run(mut feed: Feed, wanted: Wanted, sink: Sink, gone: Cancel
             biased;
             () = gone.cancelled() => return,
             () = wake => Vec::new(),
-            notices = followed_on(&mut feed, &mut failures) => notices,
+            notices = followed_on(&mut feed, &mut failures) => match notices {
+                Some(notices) => notices,
+                None => return,
+            },
         };
         let now = Instant::now();
         let followed = wanted.subjects();
