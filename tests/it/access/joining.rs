@@ -8,7 +8,7 @@ use super::{at, call, local, user};
 use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::text};
 
 /// A project that gives each an own instance made from a template, shared with these.
-fn team(env: &Env, with: &[(&str, &str)]) -> (Value, Value) {
+pub(super) fn team(env: &Env, with: &[(&str, &str)]) -> (Value, Value) {
     let project = local(env, "project_create", &json!({"name": "team"}))["id"].clone();
     let template = local(env, "instance_create", &json!({"name": "template", "project": "team"}))["id"].clone();
     env.cli(&["-i", &text(&template), "set", "welcome", "old"]).ok();

@@ -1,6 +1,7 @@
 //! People and rights over HTTP: keys, delegates, shares and groups, what each may do, and what happens when it is
 //! taken back.
 
+mod attacks;
 mod joining;
 mod keys;
 mod live;
