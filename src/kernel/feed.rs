@@ -89,10 +89,7 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Vec<Notice>, OpError> {
         loop {
             self.heard.borrow_and_update();
-            // Where something happens all the time nobody waits below.
-            if self.hold.is_lost() {
-                return Err(holds::lost());
-            }
+            self.check_held()?;
             let (notices, seen, head) = self.handle.read(&self.caller, Wait::default(), |tx, cx| {
                 let (notices, seen) = notices(tx, cx.mode, self.seen)?;
                 Ok((notices, seen, tx.seq()))
@@ -113,16 +110,24 @@ impl Feed {
         }
     }
 
+    /// Refuses who has lost the right: where something happens all the time, or much has happened, nobody waits for more
+    /// and hears of that there.
+    fn check_held(&self) -> Result<(), OpError> {
+        if self.hold.is_lost() { Err(holds::lost()) } else { Ok(()) }
+    }
+
     /// Up to where it has looked.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
     /// What happened since, as people watch it, as soon as anything did. May be dropped while it waits and called again.
-    /// Errors: `log_truncated` when the log does not hold what came next.
+    /// Errors: `log_truncated` when the log does not hold what came next, `unauthenticated` when the right to hear of it
+    /// has gone.
     pub async fn next_live(&mut self) -> Result<Live, OpError> {
         loop {
             self.heard.borrow_and_update();
+            self.check_held()?;
             let (changes, as_of_seq, head_seq) = self.handle.read(&self.caller, Wait::default(), |tx, cx| {
                 let (changes, seen) = live::changes(tx, cx.mode, self.seen)?;
                 Ok((changes, seen, tx.seq()))

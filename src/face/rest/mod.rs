@@ -70,6 +70,17 @@ fn caller(who: &Who, headers: &HeaderMap) -> Caller {
     Caller::of(principal.through(PrincipalKind::App), Mode::Edit, client, String::new())
 }
 
+/// Refuses a page that was signed out while what it sends came in, which may take long.
+fn check_signed_in(kernel: &Kernel, who: &Who) -> Result<(), OpError> {
+    match who {
+        Who::Page { sign_in: Some(id), .. } if kernel.sign_in(id)?.is_none() => Err(OpError::Unauthenticated {
+            what: "this browser was signed out".into(),
+            remedy: "Run `mindcache open` for a new link".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl Rest {
     /// Makes the local user's instance `default` on its first use; no other is made so.
     async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {

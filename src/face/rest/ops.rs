@@ -17,7 +17,7 @@ use crate::{
     ops::{self, bounds::IdempotencyKey, operation::Target},
 };
 
-use super::{Rest, body, caller, problem::Problem};
+use super::{Rest, body, caller, check_signed_in, problem::Problem};
 
 /// Does an operation on an instance. `Idempotency-Key` has it done once.
 pub(super) async fn call(
@@ -39,6 +39,7 @@ pub(super) async fn call(
         None => None,
     };
     let args = Value::Object(body::object(request.into_body(), &rest.large).await?);
+    check_signed_in(&rest.kernel, &who)?;
     let caller = Caller { once, leaving: rest.leaving.clone(), ..caller(&who, &headers) };
     let instance = InstanceRef::parse(&instance)?;
     if ops::find(&name).is_some_and(|entry| entry.meta.target == Target::Instance) {

@@ -33,7 +33,7 @@ use crate::{
     ops::{keys::delete::Delete, operation::Operation as _},
 };
 
-use super::{caller, problem::Problem};
+use super::{caller, check_signed_in, problem::Problem};
 
 /// How much of a value is in memory at once while it goes out.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -188,7 +188,9 @@ pub(super) async fn write(
         // Who is still sending would see a cut connection and not the answer.
         drop(timeout(DRAINED, drain(&mut body)).await);
     }
-    let reply = value?.finish(attributes).await?;
+    let value = value?;
+    check_signed_in(&kernel, &who)?;
+    let reply = value.finish(attributes).await?;
     let created = reply.result.get("created").is_some_and(|created| *created == true);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, tagged(&reply.result), Json(reply.result)).into_response())

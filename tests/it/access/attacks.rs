@@ -1,9 +1,13 @@
 //! Ways in that were open once: each is tried as whoever would use it.
 
+use std::sync::mpsc;
+
 use serde_json::{Value, json};
 
 use super::{at, call, joining::team, key, local, user};
-use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::text};
+use crate::harness::{
+    DEADLINE, Env, connection::Connection, http::Server, http_client::HttpClient, mcp::Era, mcp::text,
+};
 
 #[test]
 fn bug_an_upload_ended_after_its_key_was_revoked() {
@@ -182,4 +186,51 @@ fn bug_no_proof_was_asked_of_who_comes_through_a_proxy() {
     let mut command = env.command();
     command.args(listen).env("ENVIRONMENT", "development");
     assert_eq!(crate::harness::run(command, b"").code, 2);
+}
+
+/// Follows what changes in `default` from its beginning, or from now on; the events come when they are asked for.
+fn follow(server: &Server, proof: &str, query: &str) -> Connection {
+    let mut connection = server.connect();
+    connection.send("GET", &format!("/v1/i/default/changes{query}"), &[("Authorization", proof)], b"");
+    assert_eq!(connection.head().status, 200);
+    connection
+}
+
+/// What comes on a stream until the server ends it.
+fn rest(connection: Connection) -> Vec<Value> {
+    let (sender, inbox) = mpsc::channel();
+    let _events = connection.events_to(sender);
+    std::iter::from_fn(|| match inbox.recv_timeout(DEADLINE) {
+        Ok(event) => Some(event),
+        Err(ended) => {
+            assert_eq!(ended, mpsc::RecvTimeoutError::Disconnected, "the stream ends");
+            None
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn bug_who_read_a_long_log_slowly_read_on_after_its_key_was_revoked() {
+    const ROUNDS: usize = 50;
+    let env = Env::new();
+    let server = env.serve(&[]);
+    // More than the system keeps for a client that does not read.
+    let name = "𝄞".repeat(250);
+    for round in 0..ROUNDS {
+        let write = |number| {
+            let value = format!("{round} {number} {name}");
+            json!({"name": "write_key", "args": {"key": name, "value": value}})
+        };
+        let operations: Vec<Value> = (0..100).map(write).collect();
+        call(&server, "/mcp/edit", &server.bearer(), "batch", &json!({"mode": "all", "operations": operations}))
+            .unwrap();
+    }
+    let (id, proof) = key(&env, &json!({"permissions": ["read"]}));
+    let slow = follow(&server, &proof, "?since=0");
+    let idle = follow(&server, &proof, "");
+    local(&env, "api_key_revoke", &json!({ "id": id }));
+    rest(idle);
+    let changes = rest(slow).iter().filter(|event| event["key"].is_string()).count();
+    assert!(changes < ROUNDS * 100, "all {changes}");
 }

@@ -203,3 +203,38 @@ fn open_starts_a_server_that_stays_when_none_runs() {
     }
     assert_ne!(first, second);
 }
+
+#[test]
+fn bug_a_page_that_was_signed_out_ended_what_it_had_begun_to_send() {
+    let env = Env::new();
+    let (server, code) = served(&env, &[]);
+    let halves = Halves::of(&server, &code);
+    assert_eq!(status(&server, &halves.headers()), 200);
+    let [in_cookie, page_key, _] = halves.headers();
+    let sent: [(&str, &str, &[u8]); 2] = [
+        ("PUT", "/v1/i/default/keys/up", b"new"),
+        ("POST", "/v1/i/default/ops/write_key", br#"{"key":"up","value":"new"}"#),
+    ];
+    let begun = sent.map(|(method, path, body)| {
+        let mut connection = server.connect();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{}: {}\r\n{}: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            server.address,
+            in_cookie.0,
+            in_cookie.1,
+            page_key.0,
+            page_key.1,
+            body.len()
+        );
+        connection.send_raw(head.as_bytes());
+        assert_eq!(connection.head().status, 100, "it is in, and what it sends is waited for");
+        (connection, body)
+    });
+    env.cli(&["call", "sign_in_revoke", "{}"]).ok();
+    for (mut connection, body) in begun {
+        connection.send_raw(body);
+        assert_eq!(connection.response().status, 401);
+    }
+    env.cli(&["get", "up"]).fails(3);
+}
