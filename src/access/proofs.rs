@@ -11,10 +11,13 @@ use crate::{
     },
 };
 
+use super::tokens::Tokens;
+
 /// What a server takes as a proof, beside the token of the local user.
 #[derive(Clone)]
 pub struct Proofs {
     kernel: Arc<Kernel>,
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl std::fmt::Debug for Proofs {
@@ -30,6 +33,8 @@ enum Shown<'h> {
     Key(&'h str),
     /// The id of a delegate and one of its secrets.
     Delegate(&'h str, &'h str),
+    /// A token of an issuer, or what looks like one.
+    Token(&'h str),
     /// Nothing that could be one.
     Nothing,
 }
@@ -40,6 +45,9 @@ fn shown(authorization: &str) -> Shown<'_> {
     if scheme.eq_ignore_ascii_case("bearer") && rest.starts_with("mc_") {
         return Shown::Key(rest);
     }
+    if scheme.eq_ignore_ascii_case("bearer") && rest.bytes().filter(|byte| *byte == b'.').count() == 2 {
+        return Shown::Token(rest);
+    }
     match rest.split_once(':') {
         Some((id, secret)) if scheme.eq_ignore_ascii_case("apikey") => Shown::Delegate(id, secret),
         _ => Shown::Nothing,
@@ -47,9 +55,14 @@ fn shown(authorization: &str) -> Shown<'_> {
 }
 
 impl Proofs {
-    /// API keys and delegates of the catalog.
-    pub fn new(kernel: Arc<Kernel>) -> Self {
-        Self { kernel }
+    /// API keys and delegates of the catalog, and tokens of issuers if any are known.
+    pub fn new(kernel: Arc<Kernel>, tokens: Option<Tokens>) -> Self {
+        Self { kernel, tokens: tokens.map(Arc::new) }
+    }
+
+    /// Whether tokens of issuers are taken.
+    pub fn takes_tokens(&self) -> bool {
+        self.tokens.is_some()
     }
 
     /// Holds the right of somebody for what lasts: to an instance if it is there, else to be known at all.
@@ -73,12 +86,21 @@ impl Proofs {
         }
     }
 
-    /// Who shows this header. Errors: `unauthenticated`, and what the store says.
-    pub fn prove(&self, authorization: Option<&str>) -> Result<Principal, OpError> {
-        match shown(authorization.unwrap_or_default()) {
-            Shown::Key(key) => self.kernel.prove_key(key),
-            Shown::Delegate(id, secret) => self.kernel.prove_delegate(id, secret),
-            Shown::Nothing => Err(OpError::Unauthenticated {
+    /// Who shows this header. Errors: `unauthenticated`, and what the store says; `unavailable` also while the issuer of
+    /// a token cannot be asked for its keys.
+    pub async fn prove(&self, authorization: Option<&str>) -> Result<Principal, OpError> {
+        match (shown(authorization.unwrap_or_default()), &self.tokens) {
+            (Shown::Key(key), _) => self.kernel.prove_key(key),
+            (Shown::Delegate(id, secret), _) => self.kernel.prove_delegate(id, secret),
+            (Shown::Token(token), Some(tokens)) => {
+                let (arrival, until_ms) = tokens.check(token, self.kernel.now_ms()).await?;
+                self.kernel.prove_arrival(arrival, until_ms).await
+            }
+            (Shown::Token(_), None) => Err(OpError::Unauthenticated {
+                what: "this server takes tokens of no issuer".into(),
+                remedy: "Send `Authorization: Bearer KEY` with an API key".into(),
+            }),
+            (Shown::Nothing, _) => Err(OpError::Unauthenticated {
                 what: "the request shows no proof of who sends it".into(),
                 remedy: "Send `Authorization: Bearer KEY` with an API key".into(),
             }),
@@ -97,7 +119,18 @@ mod tests {
         assert_eq!(shown("Bearer mc_live_x"), Shown::Key("mc_live_x"));
         assert_eq!(shown("  bearer   mc_x "), Shown::Key("mc_x"));
         assert_eq!(shown("ApiKey del_a:sec_b:c"), Shown::Delegate("del_a", "sec_b:c"));
-        for nothing in ["", "Bearer", "Bearer ", "mc_live_x", "Basic mc_live_x", "ApiKey del_a", "Bearer abc"] {
+        assert_eq!(shown("Bearer a.b.c"), Shown::Token("a.b.c"));
+        for nothing in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "mc_live_x",
+            "Basic mc_live_x",
+            "ApiKey del_a",
+            "Bearer abc",
+            "Bearer a.b",
+            "Basic a.b.c",
+        ] {
             assert_eq!(shown(nothing), Shown::Nothing, "{nothing}");
         }
     }

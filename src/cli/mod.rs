@@ -13,6 +13,7 @@ mod examples;
 mod found;
 mod history;
 mod instances;
+mod issuers;
 mod keys;
 mod mcp;
 mod open;

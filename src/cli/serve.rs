@@ -30,6 +30,7 @@ use crate::{
 use super::{
     LAST_BATCH,
     found::{Found, link},
+    issuers::TokenArgs,
     mcp::stop_signal,
     output::{Failure, Output},
 };
@@ -53,6 +54,8 @@ pub(super) struct ServeArgs {
     /// Name by which clients reach the server, such as that of a proxy before it; several times for several
     #[arg(long = "host", value_name = "NAME", env = "MINDCACHE_HOSTS", value_delimiter = ',')]
     hosts: Vec<String>,
+    #[command(flatten)]
+    issuers: TokenArgs,
     /// `development` is --no-auth
     #[arg(long, hide = true, env = "ENVIRONMENT")]
     environment: Option<String>,
@@ -77,6 +80,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
                     proxy, could read and write";
         return Err(Failure::Usage(text.into()));
     }
+    let tokens = args.issuers.tokens()?;
     let data_dir = settings.data_dir()?;
     let token = if args.is_open() || args.multi_user { None } else { Some(token(&data_dir)?) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -110,7 +114,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         };
         let mut hosts = hosts(address);
         hosts.extend(args.hosts.iter().cloned());
-        let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel)));
+        let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel), tokens));
         let access = Access { token, proofs, hosts, pages: pages.clone(), environment };
         let routes = mcp::http::router(Arc::clone(&kernel), &stop)
             .merge(rest::router(kernel, pages.clone(), &stop))

@@ -10,22 +10,27 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     model::{
-        access::DelegateSecret,
+        access::{Arrival, DelegateSecret},
         error::OpError,
         instance::InstanceId,
         permission::{Principal, PrincipalKind, party::Party},
     },
     ops::{
         access::{
+            arriving::Arrive,
             delegates,
             keys::{self, Used},
-            secrets,
+            secrets, users,
         },
-        operation::Wait,
+        operation::{Cx, Operation as _, Wait},
+        tx::Tx,
     },
 };
 
-use super::{Caller, Kernel, order::Order};
+use super::{
+    Caller, Kernel,
+    order::{Fresh, Order},
+};
 
 /// Keys whose last note is remembered; beyond that all are forgotten and looked up again.
 const REMEMBERED: usize = 20_000;
@@ -68,6 +73,21 @@ impl Kernel {
         self.note_use(&held.record.id);
         let principal = Principal::of(&Party::Delegate(id.to_owned()), PrincipalKind::Agent);
         Ok(Principal { secret: Some(held.record.id), ..principal })
+    }
+
+    /// Who a token speaks of that was checked, and for how long. Who comes for the first time is made known.
+    /// Errors: `unauthenticated` for who is no user and may not become one.
+    pub async fn prove_arrival(&self, arrival: Arrival, until_ms: i64) -> Result<Principal, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let known = |tx: &mut Tx<'_>, _: &Cx| users::by_identity(tx, &arrival.identity);
+        let id = if let Some(held) = catalog.read(&Caller::system(), Wait::default(), known)? {
+            held.record.id
+        } else {
+            let order = Order::new(Arrive::NAME, Arc::new(Arrive::from(arrival)), Caller::system());
+            let reply = catalog.write(Order { fresh: Fresh::draw(), ..order }).await?;
+            reply.result.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned()
+        };
+        Ok(Principal { until_ms: Some(until_ms), ..Principal::of(&Party::User(id), PrincipalKind::App) })
     }
 
     /// Notes that a key was used, now and then and while nobody waits for it: each note is a commit.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
@@ -38,6 +39,8 @@ type On = (Principal, Option<InstanceId>, Option<Permission>);
 pub(super) struct Holds {
     held: Mutex<HashMap<On, Weak<CancellationToken>>>,
     is_watched: AtomicBool,
+    /// Told of each hold that ends by itself: it may do so before the next look.
+    ends: Arc<Notify>,
 }
 
 /// A right on which something lasting depends. Dropped, it is held no more.
@@ -92,6 +95,9 @@ impl Kernel {
             known.unwrap_or_else(|| {
                 let token = Arc::new(CancellationToken::new());
                 held.insert(on.clone(), Arc::downgrade(&token));
+                if principal.until_ms.is_some() {
+                    self.holds.ends.notify_one();
+                }
                 token
             })
         };
@@ -152,9 +158,15 @@ impl Kernel {
                         return;
                     }
                 }
+                let ends = Arc::clone(&kernel.holds.ends);
                 drop(kernel);
-                if let Ok(Err(_)) = tokio::time::timeout(until, heard.changed()).await {
-                    return;
+                tokio::select! {
+                    changed = tokio::time::timeout(until, heard.changed()) => {
+                        if let Ok(Err(_)) = changed {
+                            return;
+                        }
+                    }
+                    () = ends.notified() => {}
                 }
             }
         }));

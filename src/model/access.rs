@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     instance::InstanceId,
+    limits,
     permission::{
         Permission, PrincipalKind,
         party::{Party, Resource, Scope},
@@ -25,6 +26,40 @@ pub struct User {
     pub is_owner: bool,
     /// The project in which their names of instances are looked up.
     pub project: String,
+    /// As whom issuers know them: one for each issuer at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
+}
+
+/// As whom an issuer of tokens knows somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The issuer, as its tokens name it.
+    pub issuer: String,
+    /// Its name for them, which it never gives to anybody else.
+    pub subject: String,
+}
+
+impl Identity {
+    /// The identity of a checked token; nothing when the token says nobody, or at a length that no issuer may use.
+    pub fn new(issuer: &str, subject: &str) -> Option<Self> {
+        let is_sound =
+            !subject.is_empty() && subject.len() <= limits::SUBJECT_BYTES && !subject.contains(char::is_control);
+        is_sound.then(|| Self { issuer: issuer.to_owned(), subject: subject.to_owned() })
+    }
+}
+
+/// Somebody for whom an issuer vouches.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// As whom the issuer knows them.
+    pub identity: Identity,
+    /// Their address in lower case, if the issuer has verified it.
+    pub email: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+    /// Whether they become a user when they are none yet.
+    pub may_be_new: bool,
 }
 
 /// A container of instances, with an owner.

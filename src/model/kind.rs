@@ -6,7 +6,7 @@ use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::{
-    access::{ApiKey, Delegate, DelegateSecret, Group, KeyUse, Project, Share, User},
+    access::{ApiKey, Delegate, DelegateSecret, Group, Identity, KeyUse, Project, Share, User},
     actor::Actor,
     erasure::Erasure,
     index,
@@ -52,6 +52,8 @@ pub const PARENT: &str = "parent";
 pub const OWN: &str = "own";
 /// Users by e-mail address.
 pub const USER_EMAIL: &str = "user_email";
+/// Users by issuer, and its name for them.
+pub const USER_IDENTITY: &str = "user_identity";
 /// The users whose the server is.
 pub const SERVER_OWNER: &str = "server_owner";
 /// Projects by owner and name.
@@ -189,6 +191,8 @@ impl Kind for User {
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         let mut entries = Vec::new();
         entries.extend(self.email.iter().map(|email| entry(USER_EMAIL, email)));
+        let key = |of: &Identity| pair_key(&of.issuer, &of.subject);
+        entries.extend(self.identities.iter().map(|of| IndexEntry { index: USER_IDENTITY, key: key(of) }));
         if self.is_owner {
             entries.push(entry(SERVER_OWNER, ""));
         }

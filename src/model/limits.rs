@@ -8,6 +8,14 @@ pub const INSTANCES: usize = 10_000;
 pub const ACCESS_RECORDS: usize = 100_000;
 /// Longest name of a user, project, key or group, and longest way to mean one, in characters.
 pub const ACCESS_CHARACTERS: usize = 300;
+/// Issuers whose tokens a server takes.
+pub const ISSUERS: usize = 16;
+/// Largest set of an issuer's keys, and largest discovery document.
+pub const JWKS_BYTES: usize = 256 * 1024;
+/// Longest name of somebody at an issuer (`sub`); OpenID Connect allows no more.
+pub const SUBJECT_BYTES: usize = 255;
+/// Most that the clocks of issuers and ours may differ, in seconds.
+pub const CLOCK_SKEW_S: u64 = 300;
 /// Scopes of an API key.
 pub const SCOPES: usize = 32;
 /// Secrets of a delegate.

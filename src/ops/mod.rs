@@ -63,6 +63,7 @@ static REGISTRY: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::of::<access::users::List>(),
         Entry::of::<access::users::Delete>(),
         Entry::of::<access::users::Found>(),
+        Entry::of::<access::arriving::Arrive>(),
         Entry::of::<access::projects::Create>(),
         Entry::of::<access::projects::List>(),
         Entry::of::<access::projects::Update>(),

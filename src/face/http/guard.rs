@@ -96,7 +96,7 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
         request.extensions_mut().insert(who);
         return next.run(request).await;
     }
-    match access.prove(request.headers()) {
+    match access.prove(request.headers()).await {
         Ok(principal) => {
             // What lasts looks to it that the right lasts too.
             if let Some(proofs) = access.proofs.clone().filter(|_| !principal.is_local()) {
@@ -106,13 +106,14 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
             request.extensions_mut().insert(principal);
         }
         Err(error @ OpError::Unauthenticated { .. }) => {
+            let takes_tokens = access.proofs.as_ref().is_some_and(Proofs::takes_tokens);
             let text = match &access.token {
-                Some(_) => {
+                Some(_) if !takes_tokens => {
                     "send `Authorization: Bearer TOKEN` with the token in the file `token` of the data folder, or \
                             an API key"
                         .to_owned()
                 }
-                None => error.to_string(),
+                _ => error.to_string(),
             };
             let mut refused = refuse(StatusCode::UNAUTHORIZED, &text);
             refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -142,14 +143,16 @@ fn tab(headers: &HeaderMap) -> Option<String> {
 
 impl Access {
     /// Who sends a request with these headers. Errors: `unauthenticated`.
-    fn prove(&self, headers: &HeaderMap) -> Result<Principal, OpError> {
+    async fn prove(&self, headers: &HeaderMap) -> Result<Principal, OpError> {
         let local = || Ok(Principal::local(PrincipalKind::App));
         let is_token =
             |token: &String| bearer(headers).is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into());
         match (&self.token, &self.proofs) {
             (None, None) => local(),
             (Some(token), _) if is_token(token) => local(),
-            (_, Some(proofs)) => proofs.prove(headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())),
+            (_, Some(proofs)) => {
+                proofs.prove(headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())).await
+            }
             (Some(_), None) => {
                 Err(OpError::Unauthenticated { what: "the token is another one".into(), remedy: String::new() })
             }

@@ -1,6 +1,7 @@
 //! People, keys and shares: what they are to one another, as operations of the catalog. So each change of a right is a
 //! row of its log, and whoever follows that hears of it at once.
 
+pub mod arriving;
 pub mod delegates;
 pub mod groups;
 pub mod joining;

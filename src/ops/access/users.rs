@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    access::{Delegate, Group, Project, User},
+    access::{Delegate, Group, Identity, Project, User},
     error::OpError,
     kind, limits,
     permission::{
@@ -48,7 +48,7 @@ impl UserView {
         Self { id: id.to_owned(), email, name, is_owner, project, created_at: time::rfc3339(created_at) }
     }
 
-    fn of(held: Held<User>) -> Self {
+    pub(super) fn of(held: Held<User>) -> Self {
         Self::new(&held.record.id, held.content, held.record.created_at)
     }
 }
@@ -74,6 +74,12 @@ fn may_manage(tx: &mut Tx<'_>, who: &Standing) -> Result<(), OpError> {
 /// The user of an e-mail address.
 pub fn by_email(tx: &Tx<'_>, email: &str) -> Result<Option<Held<User>>, OpError> {
     Ok(tx.scan_index::<User>(kind::USER_EMAIL, email.as_bytes(), &IdRange::all(), 1)?.pop())
+}
+
+/// The user that an issuer knows by this name.
+pub fn by_identity(tx: &Tx<'_>, of: &Identity) -> Result<Option<Held<User>>, OpError> {
+    let key = kind::pair_key(&of.issuer, &of.subject);
+    Ok(tx.scan_index::<User>(kind::USER_IDENTITY, &key, &IdRange::all(), 1)?.pop())
 }
 
 /// The user whose the server is.
@@ -130,7 +136,13 @@ impl Operation for Create {
         }
         let called = self.name.as_ref().map(|given| name("name", given)).transpose()?;
         let (id, project) = (secrets::id(cx, 0)?, secrets::id(cx, 1)?);
-        let user = User { email: Some(email), name: called, is_owner: false, project: project.clone() };
+        let user = User {
+            email: Some(email),
+            name: called,
+            is_owner: false,
+            project: project.clone(),
+            identities: Vec::new(),
+        };
         enter(tx, id, project, user).map(Step::Done)
     }
 }
@@ -264,7 +276,7 @@ impl Operation for Found {
             tx.put(&held.record.id, &user, None)?;
             return Ok(Step::Done(UserView::new(&held.record.id, user, held.record.created_at)));
         }
-        let user = User { email, name: None, is_owner: true, project: project.clone() };
+        let user = User { email, name: None, is_owner: true, project: project.clone(), identities: Vec::new() };
         enter(tx, secrets::id(cx, 0)?, project, user).map(Step::Done)
     }
 }

@@ -6,7 +6,7 @@ use super::{at, key, local, user};
 use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::text};
 
 /// A wait, a stream of a session and a subscription, all of one principal; then it loses its right, and all end.
-fn ends(env: &Env, server: &Server, instance: &Value, proof: &str, take: impl FnOnce()) {
+pub(super) fn ends(env: &Env, server: &Server, instance: &Value, proof: &str, take: impl FnOnce()) {
     let before = env.cli(&["-i", &text(instance), "ls"]).ok().lines().count();
     let path = at(instance).replace("/edit", "");
     let mut session = HttpClient::with_proof(server, &path, proof, Era::Legacy);

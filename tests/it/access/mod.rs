@@ -2,12 +2,15 @@
 //! taken back.
 
 mod attacks;
+mod issuer;
 mod joining;
 mod keys;
 mod live;
 mod matrix;
 mod people;
 mod server;
+mod tokens;
+mod tokens_faults;
 
 use serde_json::{Value, json};
 

@@ -36,8 +36,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the process and waits for the line that says where it listens.
-    pub(crate) fn start(mut command: Command, data: PathBuf) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    pub(crate) fn start(command: Command, data: PathBuf) -> Self {
+        Self::start_logging(command, data, Stdio::null())
+    }
+
+    /// The same with its log going somewhere.
+    pub(crate) fn start_logging(mut command: Command, data: PathBuf, log: Stdio) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
         let (sender, lines) = mpsc::channel();
