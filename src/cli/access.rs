@@ -8,6 +8,7 @@ use crate::{
     ops::{
         access::{delegates, groups, keys, projects, shares, users},
         operation::Operation as _,
+        procedure::Arguments as _,
     },
 };
 

@@ -13,6 +13,7 @@ use crate::{
     },
     ops::{
         instances::restore::{Become, Keys},
+        keys::map::Replace,
         operation::Reply,
         port::{IMPORT, Merge},
     },
@@ -47,6 +48,16 @@ impl Kernel {
         let handle = self.importing(caller, instance)?;
         let bytes = keys.bytes();
         handle.write(Order { bytes, ..Order::new(IMPORT, Arc::new(Become(keys)), caller.clone()) }).await
+    }
+
+    /// Makes the keys of an instance that the caller may read exactly these: one change.
+    pub async fn write_map(&self, caller: &Caller, instance: &InstanceRef, map: Replace) -> Result<Reply, OpError> {
+        let (handle, caller) = self.admit(caller, instance)?;
+        if handle.id.is_catalog() {
+            return Err(permission::refuse_operation(caller.mode, Action::Instances, Replace::NAME));
+        }
+        let bytes = map.weight();
+        handle.write(Order { bytes, ..Order::new(Replace::NAME, Arc::new(map), caller.into_owned()) }).await
     }
 
     fn importing(&self, caller: &Caller, instance: &InstanceRef) -> Result<Arc<Handle>, OpError> {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{
-    access::joining::Join,
+    access::{joining::Join, projects::Delete as RemoveProject},
     instances::{
         Create,
         copies::{Duplicate, Snapshot},
@@ -40,6 +40,8 @@ pub enum Procedure {
     Purge(Purge),
     /// Somebody enters a project.
     Join(Join),
+    /// A project is removed, with its instances where that is wanted.
+    RemoveProject(RemoveProject),
     /// Keys are found by their words, in the index and in the instance.
     SearchKeys(SearchKeys),
 }
@@ -65,4 +67,17 @@ macro_rules! procedures {
     };
 }
 
-procedures!(Create, Duplicate, Snapshot, Delete, Undelete, SetReadOnly, Restore, Diff, Purge, Join, SearchKeys);
+procedures!(
+    Create,
+    Duplicate,
+    Snapshot,
+    Delete,
+    Undelete,
+    SetReadOnly,
+    Restore,
+    Diff,
+    Purge,
+    Join,
+    RemoveProject,
+    SearchKeys
+);

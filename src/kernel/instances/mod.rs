@@ -130,6 +130,7 @@ impl Kernel {
                 Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
                 Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
                 Procedure::Join(join) => kernel.join_project(&caller, join).await,
+                Procedure::RemoveProject(remove) => kernel.remove_project(&caller, remove).await,
                 Procedure::SearchKeys(search) => kernel.search_keys(&caller, &instance, search).await,
                 Procedure::Purge(purge) => kernel.purge_key(&caller, &instance, purge).await,
             }

@@ -15,6 +15,7 @@ use crate::{
         view::Access,
     },
     ops::{
+        access::projects::{Delete as RemoveProject, Leave},
         instances::{
             self,
             arguments::Which,
@@ -38,6 +39,19 @@ impl Kernel {
     pub async fn close(&self, caller: &Caller, which: &Which, is_snapshot: bool) -> Result<(), OpError> {
         let change = if is_snapshot { Change::Keep } else { Change::ReadOnly(true) };
         self.alter(caller, SetReadOnly::NAME, which, change).await.map(drop)
+    }
+
+    /// Removes a project, its instances first: a crash in between leaves a project with fewer of them.
+    pub(super) async fn remove_project(&self, caller: &Caller, remove: RemoveProject) -> Result<Reply, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        for id in catalog.read(caller, Wait::default(), |tx, cx| remove.first(tx, cx))? {
+            match self.alter(caller, Delete::NAME, &id.into(), Change::Delete).await {
+                // Somebody else was first.
+                Ok(_) | Err(OpError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.enter(caller, RemoveProject::NAME, Leave(remove), None).await
     }
 
     /// Changes what may be done with an instance.

@@ -57,7 +57,7 @@ impl Report for DelegateView {
 }
 
 /// The caller's delegate of an id. Errors: `not_found` for somebody else's.
-fn own(tx: &mut Tx<'_>, who: &Standing, id: &str) -> Result<Held<Delegate>, OpError> {
+pub(super) fn own(tx: &mut Tx<'_>, who: &Standing, id: &str) -> Result<Held<Delegate>, OpError> {
     account(who, "delegates")?;
     let id = id.strip_prefix("delegate:").unwrap_or(id);
     let held = tx.get::<Delegate>(id)?.filter(|held| held.content.owner == who.user || who.user == LOCAL);
@@ -77,6 +77,24 @@ pub struct Create {
     /// Milliseconds until it ends, default never
     #[serde(default)]
     pub expires_in_ms: Option<Lifetime>,
+    /// When it ends, such as 2026-11-21T09:30:00Z, instead
+    #[serde(default)]
+    pub expires_at: Option<Word>,
+}
+
+impl Create {
+    fn ends(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Option<i64>, OpError> {
+        let refused = |rule: &str, text: &str| Err(OpError::invalid("expires_at", rule, text));
+        match (self.expires_in_ms, self.expires_at.as_ref().map(Word::as_str)) {
+            (Some(_), Some(text)) => refused("give it or expires_in_ms, not both", text),
+            (lifetime, None) => ends(tx, cx, lifetime),
+            (None, Some(text)) => match time::from_rfc3339(text) {
+                Some(at) if at > cx.now_ms && at <= cx.now_ms.saturating_add_unsigned(limits::TTL_MS) => Ok(Some(at)),
+                Some(_) => refused("it is a time to come, within 10 years", text),
+                None => refused("a time looks like 2026-11-21T09:30:00Z", text),
+            },
+        }
+    }
 }
 
 impl Operation for Create {
@@ -91,7 +109,7 @@ impl Operation for Create {
         let most = self.permission.unwrap_or(Permission::Read);
         let delegate = Delegate { name: name("name", &self.name)?, owner: who.user, most };
         let id = format!("del_{}", secrets::id(cx, 0)?.replace('-', ""));
-        let ends = ends(tx, cx, self.expires_in_ms)?;
+        let ends = self.ends(tx, cx)?;
         tx.put(&id, &delegate, ends)?;
         let held = tx.get::<Delegate>(&id)?.ok_or_else(|| absent("delegate", &id, "delegate_list"))?;
         Ok(Step::Done(DelegateView::of(held)))

@@ -3,6 +3,7 @@
 
 pub mod arriving;
 pub mod delegates;
+pub mod grants;
 pub mod groups;
 pub mod joining;
 pub mod keys;

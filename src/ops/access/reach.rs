@@ -52,18 +52,27 @@ impl Reach {
     }
 
     fn at(&mut self, tx: &mut Tx<'_>, place: &Place, own_of: Option<&str>) -> Result<Option<Permission>, OpError> {
-        let owner = if let Some(owner) = self.owners.get(&place.project) {
-            owner.clone()
-        } else {
-            let owner = owner_of(tx, &place.project)?;
-            self.owners.insert(place.project.clone(), owner.clone());
-            owner
-        };
+        let owner = self.owner(tx, &place.project)?;
         let of = |resource: Resource| self.given.get(&resource).cloned().unwrap_or_default();
         let of_project = of(Resource::Project(place.project.clone()));
         let of_instance = place.instance.clone().map(Resource::Instance).map(of).unwrap_or_default();
         let grants = permission::together(&owner, own_of, of_project, of_instance);
         Ok(permission::permission(&self.who, &grants, place))
+    }
+
+    fn owner(&mut self, tx: &mut Tx<'_>, project: &str) -> Result<String, OpError> {
+        if let Some(owner) = self.owners.get(project) {
+            return Ok(owner.clone());
+        }
+        let owner = owner_of(tx, project)?;
+        self.owners.insert(project.to_owned(), owner.clone());
+        Ok(owner)
+    }
+
+    /// Whether they are the owner of the project of an id.
+    pub fn owns_id(&mut self, tx: &mut Tx<'_>, project: &str) -> Result<bool, OpError> {
+        let owner = self.owner(tx, project)?;
+        Ok(self.who.user == owner || self.who.user == LOCAL)
     }
 
     /// Whether they are the owner of a project.

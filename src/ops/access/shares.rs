@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    access::{Share, User},
+    access::{ApiKey, Delegate, Group, Share, User},
     error::OpError,
     kind,
     permission::{
@@ -36,6 +36,9 @@ pub struct ShareView {
     /// The address of that user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// What that user, group, key or delegate is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// How much they may do.
     pub permission: Permission,
     /// Since when.
@@ -43,15 +46,21 @@ pub struct ShareView {
 }
 
 impl ShareView {
-    fn of(tx: &mut Tx<'_>, held: Held<Share>) -> Result<Self, OpError> {
+    pub(super) fn of(tx: &mut Tx<'_>, held: Held<Share>) -> Result<Self, OpError> {
         let Held { record, content: Share { on, with, permission } } = held;
-        let email = match &with {
-            Party::User(id) => tx.get::<User>(id)?.and_then(|held| held.content.email),
-            Party::Email(email) => Some(email.clone()),
-            _ => None,
+        let (email, name) = match &with {
+            Party::User(id) => match tx.get::<User>(id)? {
+                Some(held) => (held.content.email, held.content.name),
+                None => (None, None),
+            },
+            Party::Email(email) => (Some(email.clone()), None),
+            Party::Group(id) => (None, tx.get::<Group>(id)?.map(|held| held.content.name)),
+            Party::Key(id) => (None, tx.get::<ApiKey>(id)?.map(|held| held.content.name)),
+            Party::Delegate(id) => (None, tx.get::<Delegate>(id)?.map(|held| held.content.name)),
+            Party::Public => (None, None),
         };
         let (on, with, created_at) = (on.to_string(), with.to_string(), time::rfc3339(record.created_at));
-        Ok(Self { id: record.id, on, with, email, permission, created_at })
+        Ok(Self { id: record.id, on, with, email, name, permission, created_at })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::model::{
 use super::{
     InstanceView,
     arguments::{NewName, Which},
-    existing, find, meta, taken,
+    existing, find, meta, not_found, taken,
 };
 use crate::ops::{
     access::{Word, projects, reach::Reach, standing},
@@ -200,15 +200,13 @@ impl Operation for List {
                     Some(_) => shows_deleted && !held.content.is_expired(cx.now_ms),
                 };
                 let is_there = only.as_ref().is_none_or(|only| *only == held.content.project);
-                let is_shown = is_kept && is_there && reach.on_instance(tx, &held)?.is_some();
-                if is_shown && instances.len() == limit {
+                let shown = if is_kept && is_there { InstanceView::seen(tx, &mut reach, &held)? } else { None };
+                if shown.is_some() && instances.len() == limit {
                     // The id of one that is shown: of the others the caller may not know.
                     let next_cursor = instances.last().map(|last| last.id.clone());
                     return Ok(Step::Done(Instances { instances, next_cursor }));
                 }
-                if is_shown {
-                    instances.push(InstanceView::listed(&held));
-                }
+                instances.extend(shown);
                 after = Some(held.record.id);
             }
             if is_last {
@@ -219,6 +217,28 @@ impl Operation for List {
                 return Ok(Step::Done(Instances { instances, next_cursor: None }));
             }
         }
+    }
+}
+
+/// One instance that the caller may know of.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// Its name or id
+    pub instance: Which,
+}
+
+impl Operation for Read {
+    const NAME: &'static str = "instance_read";
+    const META: OpMeta = meta("Show an instance", EffectClass::Read);
+    type Out = InstanceView;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<InstanceView>, OpError> {
+        let held = existing(tx, cx, &self.instance, Permission::Read)?;
+        let who = standing::known(tx, cx)?;
+        let mut reach = Reach::of(tx, &who.standing)?;
+        let shown = InstanceView::seen(tx, &mut reach, &held)?;
+        shown.ok_or_else(|| not_found(self.instance.as_str())).map(Step::Done)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::model::{
 };
 
 use super::{
-    access::{Word, standing},
+    access::{Word, reach::Reach, standing},
     operation::{Cx, EffectClass, Listing, OpMeta, Reply, Report, Target},
     procedure,
     tx::{Held, Tx},
@@ -67,6 +67,15 @@ pub struct InstanceView {
     pub note: Option<String>,
     /// Nothing may be written to it.
     pub read_only: bool,
+    /// What the caller is to it: owner, admin, write or read; where it is shown and not changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Since when it is there; where it is shown and not changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When it was last renamed, closed or opened; where it is shown and not changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
     /// When it was deleted; only in lists that show deleted ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<String>,
@@ -82,14 +91,27 @@ impl InstanceView {
             parent: instance.parent.as_ref().map(ToString::to_string),
             note: instance.note.clone(),
             read_only: instance.read_only,
+            role: None,
+            created_at: None,
+            updated_at: None,
             deleted_at: None,
         }
     }
 
-    /// The instance, and when it was deleted.
+    /// The instance with its times, and when it was deleted.
     pub fn listed(held: &Held<Instance>) -> Self {
         let deleted_at = held.content.deleted_at.map(time::rfc3339);
-        Self { deleted_at, ..Self::new(&held.record.id, &held.content) }
+        let (created_at, updated_at) = (time::rfc3339(held.record.created_at), time::rfc3339(held.record.updated_at));
+        let (created_at, updated_at) = (Some(created_at), Some(updated_at));
+        Self { created_at, updated_at, deleted_at, ..Self::new(&held.record.id, &held.content) }
+    }
+
+    /// The same, and what the caller is to it.
+    fn seen(tx: &mut Tx<'_>, reach: &mut Reach, held: &Held<Instance>) -> Result<Option<Self>, OpError> {
+        let Some(permission) = reach.on_instance(tx, held)? else { return Ok(None) };
+        let is_owner = permission == Permission::Admin && reach.owns_id(tx, &held.content.project)?;
+        let role = if is_owner { "owner" } else { permission.name() };
+        Ok(Some(Self { role: Some(role.to_owned()), ..Self::listed(held) }))
     }
 
     /// The reply that shows it, with what was done in words.

@@ -11,6 +11,7 @@ pub mod history;
 pub mod indexing;
 pub mod list;
 pub mod live;
+pub mod map;
 pub mod prompt;
 pub mod prompts;
 pub mod purge;

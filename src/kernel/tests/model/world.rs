@@ -194,7 +194,7 @@ impl World {
         let args = &call.args;
         let named = &args["instance"];
         match call.operation.as_str() {
-            "instance_list" => Ok(self.list(args["deleted"] == true)),
+            "instance_list" => Ok(self.list(args["deleted"] == true, answered)),
             "instance_create" => {
                 let name = args["name"].as_str().unwrap();
                 self.check_free(name)?;
@@ -260,13 +260,19 @@ impl World {
         state.clock = state.now(self.wall);
     }
 
-    fn list(&self, with_deleted: bool) -> Value {
+    /// The times are taken over: they are the catalog's, of which the model knows nothing.
+    fn list(&self, with_deleted: bool, answered: &Value) -> Value {
         let now = self.wall.max(self.clock);
         let mut instances: Vec<&Listed> = self.instances.iter().collect();
         instances.retain(|listed| listed.deleted_at.is_none() || (with_deleted && !listed.is_over(now)));
         instances.sort_by_key(|listed| listed.id.clone());
         let shown = instances.iter().map(|listed| {
             let mut shown = listed.shown();
+            shown["role"] = "owner".into();
+            let told = answered["instances"].as_array().and_then(|all| all.iter().find(|it| it["id"] == *listed.id));
+            for name in ["created_at", "updated_at"] {
+                shown[name] = told.map_or(Value::Null, |told| told[name].clone());
+            }
             if let Some(at) = listed.deleted_at {
                 shown["deleted_at"] = time(at).into();
             }

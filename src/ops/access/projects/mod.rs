@@ -1,24 +1,24 @@
 //! Projects: containers of instances, each with an owner.
 
+mod delete;
+mod list;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    access::{OnJoin, Project, Share},
+    access::{OnJoin, Project},
     error::OpError,
     instance::{Instance, InstanceId, InstanceRef},
     kind::{self, Kind as _},
     limits,
-    permission::{
-        Permission,
-        party::{LOCAL, Resource},
-    },
+    permission::{Permission, party::LOCAL},
     time,
     view::IdRange,
 };
 
 use super::{
-    Cursor, PageSize, Word, account, check_room, counted, meta, name,
+    Word, account, check_room, meta, name,
     reach::Reach,
     secrets,
     standing::{self, Known},
@@ -28,6 +28,9 @@ use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
     tx::{Held, Tx},
 };
+
+pub use delete::{Delete, Leave};
+pub use list::{List, Projects, Read, role};
 
 /// A project as replies show it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -145,23 +148,6 @@ pub(super) fn hand_over(tx: &mut Tx<'_>, id: &str, to: &str, of: &str) -> Result
     Ok(())
 }
 
-/// Removes a project that has no instances any more, with its shares.
-fn leave(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
-    let (low, high) = (kind::instance_name_key(id, ""), [id.as_bytes(), b"\x01"].concat());
-    let instances = tx.view().index_range(kind::INSTANCE_NAME, &low, &high, 1)?;
-    if !instances.is_empty() {
-        let rule = "a project has instances: delete them with instance_delete first";
-        return Err(OpError::invalid("project", rule, id));
-    }
-    let on = Resource::Project(id.to_owned()).to_string();
-    let most = limits::ACCESS_RECORDS;
-    for share in tx.scan_index::<Share>(kind::SHARE_ON, on.as_bytes(), &IdRange::all(), most)? {
-        tx.delete::<Share>(&share.record.id)?;
-    }
-    tx.delete::<Project>(id)?;
-    Ok(())
-}
-
 /// Make a project. It belongs to the caller's user. Fails with already_exists when they have one of that name.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -190,79 +176,6 @@ impl Operation for Create {
         let project = enter(tx, &id, &owner, &called, description)?;
         Ok(Step::Done(ProjectView::new(&id, project, "owner", Some((cx.now_ms, cx.now_ms)))))
     }
-}
-
-/// The projects that the caller may know of: their own, and those shared with them. next_cursor, when not null,
-/// continues.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct List {
-    /// Page size, default 1000
-    #[serde(default)]
-    pub limit: Option<PageSize>,
-    /// next_cursor of the page before
-    #[serde(default)]
-    pub cursor: Option<Cursor>,
-}
-
-/// Projects by id.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Projects {
-    /// A page of them.
-    pub projects: Vec<ProjectView>,
-    /// Pass it as `cursor` for the next page; null on the last.
-    pub next_cursor: Option<String>,
-}
-
-impl Report for Projects {
-    fn outcome(&self) -> String {
-        counted(self.projects.len(), "project").into()
-    }
-}
-
-impl Operation for List {
-    const NAME: &'static str = "project_list";
-    const META: OpMeta = meta("List projects", EffectClass::Read);
-    type Out = Projects;
-
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Projects>, OpError> {
-        let who = standing::known(tx, cx)?;
-        let limit = self.limit.map_or(limits::PAGE as usize, PageSize::size);
-        let mut reach = Reach::of(tx, &who.standing)?;
-        let mut projects = Vec::new();
-        let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
-        // Of those that are shown: of the others the caller may not know. Before the first it is empty.
-        let mut last = after.clone().unwrap_or_default();
-        if after.is_none() && tx.get::<Project>(DEFAULT_PROJECT)?.is_none() {
-            let permission = reach.on_project(tx, DEFAULT_PROJECT)?;
-            projects.extend(
-                permission.map(|it| ProjectView::new(DEFAULT_PROJECT, implied(), role(&reach, &implied(), it), None)),
-            );
-        }
-        loop {
-            let found = tx.scan::<Project>(&IdRange::page("", after.as_deref()), limit + 1)?;
-            let is_last = found.len() <= limit;
-            for held in found {
-                let permission = reach.on_project(tx, &held.record.id)?;
-                if permission.is_some() && projects.len() >= limit {
-                    return Ok(Step::Done(Projects { projects, next_cursor: Some(last) }));
-                }
-                after = Some(held.record.id.clone());
-                if let Some(permission) = permission {
-                    let role = role(&reach, &held.content, permission);
-                    last.clone_from(&held.record.id);
-                    projects.push(ProjectView::of(held, role));
-                }
-            }
-            if is_last {
-                return Ok(Step::Done(Projects { projects, next_cursor: None }));
-            }
-        }
-    }
-}
-
-fn role(reach: &Reach, project: &Project, permission: Permission) -> &'static str {
-    if reach.owns(project) && permission == Permission::Admin { "owner" } else { permission.name() }
 }
 
 /// Give a project another name or description, or say what people get who enter it.
@@ -335,40 +248,5 @@ impl Operation for Update {
             Some(held) => ProjectView::of(held, role),
             None => ProjectView::new(&id, project, role, None),
         }))
-    }
-}
-
-/// Remove a project that has no instances. Only its owner may.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Delete {
-    /// Name or id
-    pub project: Word,
-}
-
-impl Operation for Delete {
-    const NAME: &'static str = "project_delete";
-    const META: OpMeta = OpMeta { events: &["project.deleted"], ..meta("Remove a project", EffectClass::Delete) };
-    type Out = ProjectView;
-
-    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<ProjectView>, OpError> {
-        let who = standing::known(tx, cx)?;
-        let id = meant(tx, &who, self.project.as_str(), Permission::Admin)?;
-        let owner = standing::owner_of(tx, &id)?;
-        let user = &who.standing.user;
-        account(&who.standing, "removing a project")?;
-        if *user != owner && user != LOCAL {
-            return Err(OpError::PermissionDenied {
-                what: format!("removing project \"{}\"", self.project.as_str()),
-                remedy: "Only its owner may".into(),
-            });
-        }
-        if id == DEFAULT_PROJECT || id == who.project {
-            let rule = "it is where names of instances are looked up: it stays";
-            return Err(OpError::invalid("project", rule, self.project.as_str()));
-        }
-        let held = tx.get::<Project>(&id)?.ok_or_else(|| not_found(self.project.as_str()))?;
-        leave(tx, &id)?;
-        Ok(Step::Done(ProjectView::of(held, "owner")))
     }
 }
