@@ -4,6 +4,14 @@ mod body;
 mod changes;
 mod ops;
 mod problem;
+mod seed;
+mod seed_delegates;
+mod seed_groups;
+mod seed_instances;
+mod seed_keys;
+mod seed_projects;
+mod seed_shares;
+mod stm;
 mod values;
 
 use std::sync::Arc;
@@ -42,7 +50,8 @@ struct Rest {
 }
 
 /// `/v1/i/{instance}/keys/{key}`: a value as it is, read, written and removed. `/v1/i/{instance}/ops/{op}`: any operation.
-/// `/v1/i/{instance}/changes`: what changes, as it happens. All in mode `edit`, as the token or the sign-in allows.
+/// `/v1/i/{instance}/changes`: what changes, as it happens. `/v1/i/{instance}/stm`: all keys at once. `/api`: people,
+/// projects, instances and rights in the shapes of the first MindCache. All in mode `edit`, as the token or the sign-in allows.
 pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop) -> Router {
     let value = get(values::read).put(values::write).delete(values::delete);
     let rest = Rest {
@@ -52,11 +61,12 @@ pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop) -> Router 
         listens: Arc::new(Semaphore::new(limits::LISTENS)),
         large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)),
     };
+    let seed = seed::router(Arc::clone(&kernel), Arc::clone(&rest.large));
     let others = Router::new()
         .route("/v1/i/{instance}/ops/{op}", post(ops::call))
         .route("/v1/i/{instance}/changes", get(changes::follow))
         .with_state(Arc::new(rest));
-    Router::new().route("/v1/i/{instance}/keys/{key}", value).with_state(kernel).merge(others)
+    Router::new().route("/v1/i/{instance}/keys/{key}", value).with_state(kernel).merge(others).merge(seed)
 }
 
 /// Programs that call without MCP are known by their agent header, a person on the page by the tab.

@@ -87,12 +87,12 @@ pub(super) async fn read(
     Ok(response)
 }
 
-fn told(text: &str) -> HeaderValue {
+pub(super) fn told(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// Whether a list of tags names this one.
-fn names(list: &HeaderValue, tag: &str) -> bool {
+pub(super) fn names(list: &HeaderValue, tag: &str) -> bool {
     let list = list.to_str().unwrap_or_default();
     list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
@@ -241,7 +241,7 @@ fn tagged(result: &Value) -> [(HeaderName, HeaderValue); 1] {
 }
 
 /// `If-Match: "7"` asks for that version, `If-None-Match: *` for no key at all.
-fn precondition(headers: &HeaderMap) -> Result<Option<u64>, OpError> {
+pub(super) fn precondition(headers: &HeaderMap) -> Result<Option<u64>, OpError> {
     if let Some(tag) = headers.get(header::IF_MATCH) {
         let text = tag.to_str().unwrap_or_default();
         let version = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

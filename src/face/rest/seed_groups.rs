@@ -1,0 +1,107 @@
+//! `/api/groups`: groups and their members.
+
+use axum::{Json, body::Body, extract::Path, response::Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    problem::Problem,
+    seed::{Asking, created, listed, success},
+    seed_shares::{Somebody, Target},
+};
+use crate::{
+    model::{error::OpError, permission::party::Party},
+    ops::{
+        access::groups::{Add, Create, Delete, List, Remove},
+        operation::Operation as _,
+    },
+};
+
+/// A group.
+#[derive(Debug, Deserialize)]
+struct Found {
+    id: String,
+    name: String,
+    members: Vec<String>,
+}
+
+/// A member: a user by id, or by address while they are not known; a key; a delegate. `member` names it in addresses.
+#[derive(Debug, Serialize)]
+struct Member {
+    member: String,
+    member_type: Target,
+    member_id: Option<String>,
+    member_email: Option<String>,
+}
+
+impl Member {
+    fn of(text: &str) -> Self {
+        let Somebody { kind, id } = Somebody::of(text);
+        let email = match Party::parse(text) {
+            Some(Party::Email(email)) => Some(email),
+            _ => None,
+        };
+        Self { member: text.to_owned(), member_type: kind, member_id: id, member_email: email }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct New {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewMember {
+    member_type: Target,
+    member_email: Option<String>,
+    member_id: Option<String>,
+}
+
+async fn own(asking: &Asking) -> Result<Vec<Found>, Problem> {
+    asking.all(List::NAME, Map::new(), "groups").await
+}
+
+fn members_of(group: &Found) -> Vec<Member> {
+    group.members.iter().map(|text| Member::of(text)).collect()
+}
+
+pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
+    let shown = |group: Found| json!({"id": group.id, "name": group.name, "members": members_of(&group)});
+    Ok(listed("groups", own(&asking).await?.into_iter().map(shown).collect::<Vec<_>>()))
+}
+
+pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
+    let New { name } = asking.body(body).await?;
+    let made: Found = asking.ask(Create::NAME, json!({"name": name})).await?;
+    Ok(created(json!({"id": made.id, "name": made.name})))
+}
+
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    asking.call(Delete::NAME, json!({"group": id})).await?;
+    Ok(success())
+}
+
+pub(super) async fn members(asking: Asking, Path(id): Path<String>) -> Result<Response, Problem> {
+    let found = own(&asking).await?.into_iter().find(|group| group.id == id);
+    let group = found.ok_or_else(|| OpError::NotFound {
+        what: format!("group \"{id}\""),
+        remedy: "The list of groups shows those that exist".into(),
+    })?;
+    Ok(listed("members", members_of(&group)))
+}
+
+pub(super) async fn add(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
+    let NewMember { member_type, member_email, member_id } = asking.body(body).await?;
+    let member = Somebody { kind: member_type, id: member_id }.party(member_email)?;
+    let group: Found = asking.ask(Add::NAME, json!({"group": id, "member": member})).await?;
+    Ok(created(json!({"members": members_of(&group)})))
+}
+
+pub(super) async fn take_out(
+    asking: Asking,
+    Path((id, member)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    asking.call(Remove::NAME, json!({"group": id, "member": member})).await?;
+    Ok(success())
+}

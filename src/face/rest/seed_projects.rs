@@ -1,0 +1,101 @@
+//! `/api/projects`.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::Path,
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    problem::Problem,
+    seed::{Asking, Moment, created, given, listed, success},
+};
+use crate::ops::{
+    access::projects::{Create, Delete, List, Read, Update},
+    instances,
+    operation::Operation as _,
+    procedure::Arguments as _,
+};
+
+/// The instance that a new project begins with.
+const FIRST: &str = "main";
+
+/// A project as it is shown.
+#[derive(Debug, Deserialize, Serialize)]
+struct Project {
+    id: String,
+    name: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    created_at: Option<Moment>,
+    #[serde(default)]
+    updated_at: Option<Moment>,
+    role: String,
+}
+
+/// A project that was made.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    id: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    default_instance_id: Value,
+    #[serde(rename = "created_at")]
+    created_at: Option<Moment>,
+    #[serde(rename = "updated_at")]
+    updated_at: Option<Moment>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct New {
+    name: String,
+    description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Change {
+    name: Option<String>,
+    description: Option<String>,
+}
+
+/// Those that the caller may know of, last changed first.
+pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
+    let mut projects: Vec<Project> = asking.all(List::NAME, Map::new(), "projects").await?;
+    projects.sort_by(|one, other| (other.updated_at, &one.id).cmp(&(one.updated_at, &other.id)));
+    Ok(listed("projects", projects))
+}
+
+/// Makes one, with an instance in it.
+pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
+    let New { name, description } = asking.body(body).await?;
+    let args = json!({"name": name, "description": given(description)});
+    let Project { id, name, description, created_at, updated_at, .. } = asking.ask(Create::NAME, args).await?;
+    let first = asking.call(instances::Create::NAME, json!({"name": FIRST, "project": id})).await?;
+    let default_instance_id = first.get("id").cloned().unwrap_or_default();
+    Ok(created(Made { id, name, description, default_instance_id, created_at, updated_at }))
+}
+
+pub(super) async fn read(asking: Asking, Path(id): Path<String>) -> Result<Response, Problem> {
+    let project: Project = asking.ask(Read::NAME, json!({"project": id})).await?;
+    Ok(Json(project).into_response())
+}
+
+/// Gives it another name or description; what is empty stays.
+pub(super) async fn change(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Json<Value>, Problem> {
+    let Change { name, description } = asking.body(body).await?;
+    let args = json!({"project": id, "name": given(name), "description": given(description)});
+    asking.call(Update::NAME, args).await?;
+    Ok(success())
+}
+
+/// Removes it with its instances.
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    asking.call(Delete::NAME, json!({"project": id, "with_instances": true})).await?;
+    Ok(success())
+}
