@@ -56,6 +56,9 @@ pub(super) struct ServeArgs {
     hosts: Vec<String>,
     #[command(flatten)]
     issuers: TokenArgs,
+    /// Whoever sends it as X-Admin-Token may read every key at /admin/do/ID
+    #[arg(long, hide = true, hide_env_values = true, value_name = "TOKEN", env = "ADMIN_TOKEN")]
+    admin_token: Option<String>,
     /// `development` is --no-auth
     #[arg(long, hide = true, env = "ENVIRONMENT")]
     environment: Option<String>,
@@ -117,9 +120,10 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel), tokens));
         let access = Access { token, proofs, hosts, pages: pages.clone(), environment };
         let routes = mcp::http::router(Arc::clone(&kernel), &stop)
-            .merge(rest::router(kernel, pages.clone(), &stop))
+            .merge(rest::router(Arc::clone(&kernel), pages.clone(), &stop))
             .merge(web::routes(pages.clone()));
-        let routes = http::guarded(routes, web::open_routes(pages), access);
+        let open = web::open_routes(pages).merge(rest::admin(kernel, args.admin_token));
+        let routes = http::guarded(routes, open, access);
         let told = Found::tell(&data_dir, address);
         let served = http::serve(listener, routes, stop, signal).await;
         told.forget();

@@ -64,6 +64,7 @@ mod prompts;
 mod purge;
 mod push;
 mod resources;
+mod rest_seed;
 mod search;
 mod sql;
 mod templates;

@@ -39,7 +39,7 @@ pub struct Stop {
 }
 
 /// The routes of faces behind our checks: Host and Origin on each, and the token on those with data. Those that are
-/// `open` hold none; they and `/health` are for anyone on this machine.
+/// `open` hold none, or ask for a proof of their own; they and `/health` are for anyone on this machine.
 pub fn guarded(routes: Router, open: Router, access: Access) -> Router {
     let environment = access.environment;
     let health = move || async move {
@@ -89,7 +89,7 @@ pub async fn serve(
 fn cors(access: Arc<Access>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| access.is_own_origin(origin)))
-        .allow_methods([Method::GET, Method::PUT, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE])
         // Not `*`, which browsers do not take to mean Authorization.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
@@ -100,7 +100,20 @@ fn cors(access: Arc<Access>) -> CorsLayer {
         ])
 }
 
-/// A refusal in a sentence.
+/// A refusal in a sentence, in the form that every refusal has (RFC 9457).
 pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({"error": why}))).into_response()
+    let code = match status {
+        StatusCode::UNAUTHORIZED => "unauthenticated",
+        StatusCode::FORBIDDEN => "permission_denied",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::TOO_MANY_REQUESTS => "overloaded",
+        status if status.is_server_error() => "unavailable",
+        _ => "invalid_argument",
+    };
+    let problem = json!({
+        "type": "about:blank", "title": code, "status": status.as_u16(), "detail": why, "error": why, "code": code,
+    });
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, kind, problem.to_string()).into_response()
 }

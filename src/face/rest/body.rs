@@ -20,7 +20,8 @@ pub(super) async fn object(body: Body, places: &Arc<Semaphore>) -> Result<Map<St
         .map_err(|error| OpError::invalid("body", format!("it is the arguments as a JSON object: {error}"), ""))
 }
 
-async fn whole(body: Body, places: &Arc<Semaphore>) -> Result<Vec<u8>, OpError> {
+/// Reads a body.
+pub(super) async fn whole(body: Body, places: &Arc<Semaphore>) -> Result<Vec<u8>, OpError> {
     let late = || OpError::invalid("body", "it did not arrive whole: send it again", "");
     let (mut pieces, mut bytes) = (body.into_data_stream(), Vec::new());
     let mut place = None;

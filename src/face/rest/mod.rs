@@ -5,6 +5,7 @@ mod changes;
 mod ops;
 mod problem;
 mod seed;
+mod seed_admin;
 mod seed_delegates;
 mod seed_groups;
 mod seed_instances;
@@ -37,6 +38,7 @@ use crate::{
 
 #[cfg(test)]
 pub(crate) use problem::status;
+pub use seed_admin::admin;
 
 /// What the routes share.
 struct Rest {

@@ -9,7 +9,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
+    routing::{any, delete, get},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -122,6 +122,11 @@ impl Asking {
     /// The body of the request as an object.
     pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>, Problem> {
         Ok(body::object(body, &self.seed.large).await?)
+    }
+
+    /// The body of the request as it came.
+    pub(super) async fn bytes(&self, body: Body) -> Result<Vec<u8>, Problem> {
+        Ok(body::whole(body, &self.seed.large).await?)
     }
 
     /// The body of the request, read. Errors: `invalid_argument` with the member.

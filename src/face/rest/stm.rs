@@ -1,5 +1,7 @@
 //! `/v1/i/{instance}/stm`: the whole key map, as `{name: {value, attributes, updatedAt}}`, with its state as ETag.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     body::Body,
@@ -8,7 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{problem::Problem, seed::Asking, values};
 use crate::{
@@ -17,10 +19,7 @@ use crate::{
         instance::InstanceRef,
         legacy::{self, Booleans},
     },
-    ops::{
-        keys::map::{self, Entry, Replace, Wanted},
-        operation::parse,
-    },
+    ops::keys::map::{self, Entry, Replace, Wanted},
 };
 
 /// The keys that the caller may read, in one state.
@@ -42,7 +41,8 @@ pub(super) async fn read(
     Ok(([(header::ETAG, told(&tag)), no_store()], Json(keys)).into_response())
 }
 
-fn broken() -> OpError {
+/// What is said of a map that was not read to its end.
+pub(super) fn broken() -> OpError {
     OpError::Unavailable {
         reason: Reason::Stopped,
         what: "the key map was not read".into(),
@@ -81,7 +81,8 @@ pub(super) fn shown(entry: Entry) -> Value {
 /// A key as it comes in. Members that nobody here knows are nothing.
 #[derive(Debug, Deserialize)]
 struct Sent {
-    value: Value,
+    /// As it came: numbers keep their digits.
+    value: Box<RawValue>,
     #[serde(default)]
     attributes: Attributes,
 }
@@ -113,15 +114,16 @@ impl Sent {
             }
         };
         let is_binary = key_type.is_some_and(|it| it.is_binary());
-        let is_structured = !value.is_string();
-        let value = match value {
+        let text: Option<String> = serde_json::from_str(value.get()).ok();
+        let is_structured = text.is_none();
+        let value = match text {
             // As a data URL or as it is.
-            Value::String(text) if is_binary => match text.split_once(";base64,") {
+            Some(text) if is_binary => match text.split_once(";base64,") {
                 Some((_, data)) => data.to_owned(),
                 None => text,
             },
-            Value::String(text) => text,
-            other => other.to_string(),
+            Some(text) => text,
+            None => value.get().to_owned(),
         };
         Ok(Wanted {
             value,
@@ -145,9 +147,13 @@ pub(super) async fn write(
 ) -> Result<Response, Problem> {
     let instance = InstanceRef::parse(&instance)?;
     let if_seq = values::precondition(&headers)?;
-    let sent = asking.object(body).await?;
-    let keys = sent.into_iter().map(|(name, value)| {
-        let sent: Sent = parse(value).map_err(|error| map::within(&name, error))?;
+    let bytes = asking.bytes(body).await?;
+    let sent: BTreeMap<String, Sent> = serde_json::from_slice(&bytes).map_err(|error| {
+        let rule = format!("it is an object of keys, each with its value and attributes: {error}");
+        OpError::invalid("body", rule, "")
+    })?;
+    drop(bytes);
+    let keys = sent.into_iter().map(|(name, sent)| {
         let wanted = sent.wanted(&name)?;
         Ok((name, wanted))
     });

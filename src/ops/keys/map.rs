@@ -242,7 +242,7 @@ fn keep(tx: &mut Tx<'_>, name: &str, key: Key, content: Content, expires_at: Opt
 }
 
 /// The same error, telling whose argument it is about.
-pub fn within(name: &str, error: OpError) -> OpError {
+fn within(name: &str, error: OpError) -> OpError {
     match error {
         OpError::InvalidArgument { path, rule, got } => {
             OpError::InvalidArgument { path: format!("{name}.{path}"), rule, got }

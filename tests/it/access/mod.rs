@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::text};
 
 /// Calls an operation as the user of the machine, in a process of its own.
-fn local(env: &Env, operation: &str, args: &Value) -> Value {
+pub(crate) fn local(env: &Env, operation: &str, args: &Value) -> Value {
     env.cli(&["call", operation, &args.to_string()]).json()
 }
 
 /// Makes a key as the user of the machine; its id and the `Authorization` that goes with it.
-fn key(env: &Env, args: &Value) -> (String, String) {
+pub(crate) fn key(env: &Env, args: &Value) -> (String, String) {
     let mut all = json!({"name": "a key", "permissions": ["read", "write", "admin"]});
     all.as_object_mut().unwrap().extend(args.as_object().unwrap().clone());
     let made = local(env, "api_key_create", &all);
@@ -30,13 +30,13 @@ fn key(env: &Env, args: &Value) -> (String, String) {
 }
 
 /// A user with an account key.
-fn user(env: &Env, email: &str) -> (String, String) {
+pub(crate) fn user(env: &Env, email: &str) -> (String, String) {
     let made = local(env, "user_create", &json!({"email": email}));
     (text(&made["id"]), key(env, &json!({"user": email})).1)
 }
 
 /// What became of an operation: its result, or the code of the refusal. 401 is `unauthenticated`.
-fn call(server: &Server, path: &str, proof: &str, operation: &str, args: &Value) -> Result<Value, String> {
+pub(crate) fn call(server: &Server, path: &str, proof: &str, operation: &str, args: &Value) -> Result<Value, String> {
     let mut client = HttpClient::with_proof(server, path, proof, Era::Modern);
     let response = client.post_call("op_call", &json!({"name": operation, "args": args}));
     if response.status == 401 {

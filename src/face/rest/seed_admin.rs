@@ -1,0 +1,61 @@
+//! `/admin/do/{id}`: every key of an instance, for whoever runs the server and has set a token for that. The token of
+//! this route is one of its own, so it stands outside of what asks who it is.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::{problem::Problem, stm, values};
+use crate::{
+    kernel::Kernel,
+    model::{
+        error::OpError,
+        instance::{InstanceId, InstanceRef},
+        permission::{Principal, PrincipalKind},
+    },
+    ops::keys::map,
+};
+
+/// What the route needs.
+struct Admin {
+    kernel: Arc<Kernel>,
+    token: Option<String>,
+}
+
+/// The route; without a token nobody passes.
+pub fn admin(kernel: Arc<Kernel>, token: Option<String>) -> Router {
+    let admin = Admin { kernel, token: token.filter(|token| !token.is_empty()) };
+    Router::new().route("/admin/do/{id}", get(read)).with_state(Arc::new(admin))
+}
+
+/// All keys, hidden ones too. The id may be written without hyphens.
+async fn read(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let shown = headers.get("x-admin-token").map_or(&b""[..], |token| token.as_bytes());
+    let is_it = |token: &String| token.as_bytes().ct_eq(shown).into();
+    if !admin.token.as_ref().is_some_and(is_it) {
+        return Err(Problem(OpError::Unauthenticated {
+            what: "the admin token is missing or another one".into(),
+            remedy: "Send X-Admin-Token with the ADMIN_TOKEN that the server was started with".into(),
+        }));
+    }
+    let id = Uuid::parse_str(&id).map(InstanceId::from_uuid);
+    let id = id.map_err(|_| OpError::invalid("id", "it is the id of an instance", ""))?;
+    let caller = values::caller(Principal::local(PrincipalKind::Human), &headers);
+    let read = tokio::task::spawn_blocking(move || admin.kernel.derive(&caller, &InstanceRef::Id(id), map::read));
+    let whole = read.await.map_err(|_| stm::broken())??;
+    let keys: Map<String, Value> = whole.keys.into_iter().map(|(name, entry)| (name, stm::shown(entry))).collect();
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({ "keys": keys }))).into_response())
+}
