@@ -15,14 +15,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use super::{body, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys, seed_projects};
-use super::{seed_shares, stm, values};
+use super::{body, caller, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys, seed_projects};
+use super::{seed_shares, stm};
 use crate::{
+    face::http::Who,
     kernel::{Caller, Kernel},
     model::{
         error::OpError,
         instance::{InstanceId, InstanceRef},
-        limits,
         permission::Principal,
         time,
     },
@@ -37,8 +37,8 @@ pub(super) struct Seed {
 }
 
 /// The routes.
-pub(super) fn router(kernel: Arc<Kernel>) -> Router {
-    let seed = Seed { kernel, large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)) };
+pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>) -> Router {
+    let seed = Seed { kernel, large };
     let project = get(seed_projects::read).put(seed_projects::change).patch(seed_projects::change);
     let instance = get(seed_instances::read).patch(seed_instances::rename).delete(seed_instances::remove);
     let grants = get(seed_delegates::grants).post(seed_delegates::grant);
@@ -83,8 +83,8 @@ impl FromRequestParts<Arc<Seed>> for Asking {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, seed: &Arc<Seed>) -> Result<Self, Problem> {
-        let principal = parts.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::nobody);
-        Ok(Self { seed: Arc::clone(seed), caller: values::caller(principal, &parts.headers) })
+        let who = parts.extensions.get::<Who>().cloned().unwrap_or_else(|| Who::Program(Principal::nobody()));
+        Ok(Self { seed: Arc::clone(seed), caller: caller(&who, &parts.headers) })
     }
 }
 

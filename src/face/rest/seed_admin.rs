@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::{problem::Problem, stm, values};
+use super::{caller, problem::Problem, stm};
 use crate::{
+    face::http::Who,
     kernel::Kernel,
     model::{
         error::OpError,
@@ -53,7 +54,7 @@ async fn read(
     }
     let id = Uuid::parse_str(&id).map(InstanceId::from_uuid);
     let id = id.map_err(|_| OpError::invalid("id", "it is the id of an instance", ""))?;
-    let caller = values::caller(Principal::local(PrincipalKind::Human), &headers);
+    let caller = caller(&Who::Program(Principal::local(PrincipalKind::Human)), &headers);
     let read = tokio::task::spawn_blocking(move || admin.kernel.derive(&caller, &InstanceRef::Id(id), map::read));
     let whole = read.await.map_err(|_| stm::broken())??;
     let keys: Map<String, Value> = whole.keys.into_iter().map(|(name, entry)| (name, stm::shown(entry))).collect();
