@@ -71,7 +71,8 @@ struct Found {
 /// A delegate as it is shown here.
 #[derive(Debug, Serialize)]
 struct Delegate {
-    delegate_id: String,
+    #[serde(rename = "delegate_id")]
+    id: String,
     name: String,
     #[serde(serialize_with = "number")]
     can_read: bool,
@@ -87,7 +88,7 @@ impl From<Found> for Delegate {
     fn from(found: Found) -> Self {
         let Found { id, name, permission, created_at, expires_at } = found;
         let Flags { can_read, can_write, can_system } = Flags::of(permission);
-        Self { delegate_id: id, name, can_read, can_write, can_system, created_at, expires_at }
+        Self { id, name, can_read, can_write, can_system, created_at, expires_at }
     }
 }
 

@@ -28,10 +28,14 @@ struct Found {
 /// A member: a user by id, or by address while they are not known; a key; a delegate. `member` names it in addresses.
 #[derive(Debug, Serialize)]
 struct Member {
-    member: String,
-    member_type: Target,
-    member_id: Option<String>,
-    member_email: Option<String>,
+    #[serde(rename = "member")]
+    party: String,
+    #[serde(rename = "member_type")]
+    kind: Target,
+    #[serde(rename = "member_id")]
+    id: Option<String>,
+    #[serde(rename = "member_email")]
+    email: Option<String>,
 }
 
 impl Member {
@@ -41,7 +45,7 @@ impl Member {
             Some(Party::Email(email)) => Some(email),
             _ => None,
         };
-        Self { member: text.to_owned(), member_type: kind, member_id: id, member_email: email }
+        Self { party: text.to_owned(), kind, id, email }
     }
 }
 
@@ -51,11 +55,13 @@ struct New {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct NewMember {
-    member_type: Target,
-    member_email: Option<String>,
-    member_id: Option<String>,
+    #[serde(rename = "memberType")]
+    kind: Target,
+    #[serde(rename = "memberEmail")]
+    email: Option<String>,
+    #[serde(rename = "memberId")]
+    id: Option<String>,
 }
 
 async fn own(asking: &Asking) -> Result<Vec<Found>, Problem> {
@@ -92,8 +98,8 @@ pub(super) async fn members(asking: Asking, Path(id): Path<String>) -> Result<Re
 }
 
 pub(super) async fn add(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
-    let NewMember { member_type, member_email, member_id } = asking.body(body).await?;
-    let member = Somebody { kind: member_type, id: member_id }.party(member_email)?;
+    let NewMember { kind, email, id: member } = asking.body(body).await?;
+    let member = Somebody { kind, id: member }.party(email)?;
     let group: Found = asking.ask(Add::NAME, json!({"group": id, "member": member})).await?;
     Ok(created(json!({"members": members_of(&group)})))
 }

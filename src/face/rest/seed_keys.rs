@@ -49,7 +49,8 @@ struct Found {
 struct Key {
     id: String,
     name: String,
-    key_prefix: String,
+    #[serde(rename = "key_prefix")]
+    prefix: String,
     scope_type: ScopeType,
     scope_id: Option<String>,
     permissions: String,
@@ -98,7 +99,7 @@ impl From<Found> for Key {
         Self {
             id: found.id,
             name: found.name,
-            key_prefix: found.prefix,
+            prefix: found.prefix,
             scope_type,
             scope_id,
             permissions: json!(found.permissions).to_string(),

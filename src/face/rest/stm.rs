@@ -17,6 +17,7 @@ use crate::{
     model::{
         error::{OpError, Reason},
         instance::InstanceRef,
+        key::KeyType,
         legacy::{self, Booleans},
     },
     ops::keys::map::{self, Entry, Replace, Wanted},
@@ -113,7 +114,7 @@ impl Sent {
                 known.map(|(key_type, told)| (Some(key_type), told.map(str::to_owned)))?
             }
         };
-        let is_binary = key_type.is_some_and(|it| it.is_binary());
+        let is_binary = key_type.is_some_and(KeyType::is_binary);
         let text: Option<String> = serde_json::from_str(value.get()).ok();
         let is_structured = text.is_none();
         let value = match text {
