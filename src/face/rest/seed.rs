@@ -15,7 +15,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use super::{body, caller, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys, seed_projects};
+use super::{
+    body, caller, check_signed_in, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys,
+    seed_projects,
+};
 use super::{seed_shares, stm};
 use crate::{
     face::http::Who,
@@ -77,6 +80,7 @@ async fn unknown() -> Problem {
 pub(super) struct Asking {
     pub(super) seed: Arc<Seed>,
     pub(super) caller: Caller,
+    who: Who,
 }
 
 impl FromRequestParts<Arc<Seed>> for Asking {
@@ -84,7 +88,7 @@ impl FromRequestParts<Arc<Seed>> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, seed: &Arc<Seed>) -> Result<Self, Problem> {
         let who = parts.extensions.get::<Who>().cloned().unwrap_or_else(|| Who::Program(Principal::nobody()));
-        Ok(Self { seed: Arc::clone(seed), caller: caller(&who, &parts.headers) })
+        Ok(Self { seed: Arc::clone(seed), caller: caller(&who, &parts.headers), who })
     }
 }
 
@@ -121,12 +125,16 @@ impl Asking {
 
     /// The body of the request as an object.
     pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>, Problem> {
-        Ok(body::object(body, &self.seed.large).await?)
+        let object = body::object(body, &self.seed.large).await?;
+        check_signed_in(&self.seed.kernel, &self.who)?;
+        Ok(object)
     }
 
     /// The body of the request as it came.
     pub(super) async fn bytes(&self, body: Body) -> Result<Vec<u8>, Problem> {
-        Ok(body::whole(body, &self.seed.large).await?)
+        let bytes = body::whole(body, &self.seed.large).await?;
+        check_signed_in(&self.seed.kernel, &self.who)?;
+        Ok(bytes)
     }
 
     /// The body of the request, read. Errors: `invalid_argument` with the member.

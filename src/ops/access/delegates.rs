@@ -89,7 +89,10 @@ impl Create {
             (Some(_), Some(text)) => refused("give it or expires_in_ms, not both", text),
             (lifetime, None) => ends(tx, cx, lifetime),
             (None, Some(text)) => match time::from_rfc3339(text) {
-                Some(at) if at > cx.now_ms && at <= cx.now_ms.saturating_add_unsigned(limits::TTL_MS) => Ok(Some(at)),
+                Some(at) if at > cx.now_ms && at <= cx.now_ms.saturating_add_unsigned(limits::TTL_MS) => {
+                    // What a key makes ends with it.
+                    Ok(ends(tx, cx, None)?.into_iter().chain([at]).min())
+                }
                 Some(_) => refused("it is a time to come, within 10 years", text),
                 None => refused("a time looks like 2026-11-21T09:30:00Z", text),
             },

@@ -76,19 +76,27 @@ impl World {
         let server = env.serve(&[]);
         let make = |path: &str, body: Value| done(&server, &owner, "POST", path, &body);
         let project = make("/api/projects", json!({"name": "p", "description": "d"}));
-        let (p, i) = (text(&project["id"]), text(&project["defaultInstanceId"]));
-        let shares = format!("/api/instances/{i}/shares");
-        let to = |email: &str| json!({"targetType": "user", "targetEmail": email, "permission": "read"});
-        let s = text(&make(&shares, to("carol@example.com"))["id"]);
-        let key = json!({"name": "k", "scopeType": "instance", "scopeId": i, "permissions": ["read"]});
-        let k = text(&make("/api/keys", key)["id"]);
-        let d = text(&make("/api/delegates", json!({"name": "d"}))["delegate_id"]);
-        let secret = text(&make(&format!("/api/delegates/{d}/secrets"), json!({}))["secret_id"]);
-        make(&format!("/api/delegates/{d}/grants"), json!({"instanceId": i, "permission": "read"}));
-        let g = text(&make("/api/groups", json!({"name": "g"}))["id"]);
+        let (project, instance) = (text(&project["id"]), text(&project["defaultInstanceId"]));
+        let to = json!({"targetType": "user", "targetEmail": "carol@example.com", "permission": "read"});
+        let share = text(&make(&format!("/api/instances/{instance}/shares"), to)["id"]);
+        let key = json!({"name": "k", "scopeType": "instance", "scopeId": instance, "permissions": ["read"]});
+        let key = text(&make("/api/keys", key)["id"]);
+        let delegate = text(&make("/api/delegates", json!({"name": "d"}))["delegate_id"]);
+        let secret = text(&make(&format!("/api/delegates/{delegate}/secrets"), json!({}))["secret_id"]);
+        let grant = json!({"instanceId": instance, "permission": "read"});
+        make(&format!("/api/delegates/{delegate}/grants"), grant);
+        let group = text(&make("/api/groups", json!({"name": "g"}))["id"]);
         let member = json!({"memberType": "user", "memberEmail": "dave@example.com"});
-        make(&format!("/api/groups/{g}/members"), member);
-        let names = vec![("{p}", p), ("{i}", i), ("{s}", s), ("{k}", k), ("{d}", d), ("{x}", secret), ("{g}", g)];
+        make(&format!("/api/groups/{group}/members"), member);
+        let names = vec![
+            ("{p}", project),
+            ("{i}", instance),
+            ("{s}", share),
+            ("{k}", key),
+            ("{d}", delegate),
+            ("{x}", secret),
+            ("{g}", group),
+        ];
         Self { server, owner, other, names, _env: env }
     }
 
