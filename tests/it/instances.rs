@@ -28,7 +28,7 @@ pub(crate) fn listed(env: &Env) -> Vec<String> {
 #[test]
 fn every_instance_operation_is_found_in_edit_mode_alone() {
     let env = Env::new();
-    for (mode, count) in [("read", 0), ("use", 0), ("edit", 10)] {
+    for (mode, count) in [("read", 0), ("use", 0), ("edit", 11)] {
         let found = env.mcp_with(&["--mode", mode]).call("op_search", json!({"query": "instance_"})).ok();
         let names = found["operations"].as_array().unwrap().iter().map(|operation| text(&operation["name"]));
         assert_eq!(names.filter(|name| name.starts_with("instance_")).count(), count, "{mode}");

@@ -47,8 +47,8 @@ fn leave(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Remove a project that has no instances, or with its instances, each of which instance_undelete brings back within 7
-/// days. Only its owner may.
+/// Remove a project that has no instances, or with its instances, which for 7 days the user of the machine can bring
+/// back. Only its owner may.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
