@@ -9,12 +9,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
     kernel::{Caller, Kernel},
     model::{
+        digest::sha256,
         error::OpError,
         limits,
         permission::{Mode, PrincipalKind},
@@ -67,20 +67,20 @@ impl SignIns {
         {
             codes.remove(&oldest);
         }
-        codes.insert(hash(&code), now_ms + limits::CODE_MS);
+        codes.insert(sha256(&code), now_ms + limits::CODE_MS);
         code
     }
 
     /// Takes a code for a sign-in of this browser; nothing when it was used, is over or never was.
     pub async fn exchange(&self, code: &str, browser: &str) -> Result<Option<Halves>, OpError> {
         // Found by its hash: how long that takes tells nothing of the codes that are out.
-        let ends = self.codes().remove(&hash(code));
+        let ends = self.codes().remove(&sha256(code));
         if ends.is_none_or(|ends| ends <= self.kernel.now_ms()) {
             return Ok(None);
         }
         let (id, in_cookie, page_key) = (uuid::Uuid::new_v4().simple().to_string(), secret(), secret());
         let browser = browser.chars().filter(|c| !c.is_control()).take(BROWSER_CHARACTERS).collect();
-        let sign_in = SignIn { cookie: hash(&in_cookie), page_key: hash(&page_key), browser };
+        let sign_in = SignIn { cookie: sha256(&in_cookie), page_key: sha256(&page_key), browser };
         let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "page", String::new());
         self.kernel.keep_sign_in(&caller, &id, sign_in).await?;
         Ok(Some(Halves { cookie: format!("{id}.{in_cookie}"), page_key }))
@@ -90,7 +90,7 @@ impl SignIns {
     pub fn check(&self, cookie: &str, page_key: &str) -> Result<Option<String>, OpError> {
         let Some((id, in_cookie)) = cookie.split_once('.') else { return Ok(None) };
         let Some(kept) = self.kernel.sign_in(id)? else { return Ok(None) };
-        let same = |given: &str, kept: &str| hash(given).as_bytes().ct_eq(kept.as_bytes());
+        let same = |given: &str, kept: &str| sha256(given).as_bytes().ct_eq(kept.as_bytes());
         let is_it = same(in_cookie, &kept.cookie) & same(page_key, &kept.page_key);
         Ok(bool::from(is_it).then(|| id.to_owned()))
     }
@@ -132,8 +132,4 @@ impl Watched {
 /// 244 random bits from the system's generator.
 fn secret() -> String {
     format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
-}
-
-fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

@@ -2,7 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "this is where time comes from")]
 
 use jiff::tz::TimeZone;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A pause between rounds, between looks, before another try: never a wait for an event.
+pub async fn pause(length: Duration) {
+    tokio::time::sleep(length).await;
+}
 
 /// Tells the time. Injected, so that tests own it.
 pub trait Clock: Send + Sync {

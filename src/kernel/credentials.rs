@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     model::{
         access::{Arrival, DelegateSecret},
+        digest::sha256,
         error::OpError,
         instance::InstanceId,
         permission::{Principal, PrincipalKind, party::Party},
@@ -54,7 +55,7 @@ impl Kernel {
     pub fn prove_key(&self, key: &str) -> Result<Principal, OpError> {
         let refused = || refused("the API key");
         let prefix = secrets::prefix(key).ok_or_else(refused)?;
-        let hash = secrets::sha256(key);
+        let hash = sha256(key);
         let catalog = self.handle(&InstanceId::catalog())?;
         let found = catalog.read(&Caller::system(), Wait::default(), |tx, _| keys::with_prefix(tx, prefix))?;
         let held = found.into_iter().find(|held| same(&hash, &held.content.sha256)).ok_or_else(refused)?;
@@ -64,7 +65,7 @@ impl Kernel {
 
     /// Who shows the secret of a delegate. Errors: `unauthenticated`.
     pub fn prove_delegate(&self, id: &str, secret: &str) -> Result<Principal, OpError> {
-        let hash = secrets::sha256(secret);
+        let hash = sha256(secret);
         let catalog = self.handle(&InstanceId::catalog())?;
         let found = catalog.read(&Caller::system(), Wait::default(), |tx, _| delegates::secrets_of(tx, id))?;
         let is_it = |kept: &DelegateSecret| same(&hash, &kept.sha256);

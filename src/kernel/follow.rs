@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{Kernel, handle::Handle};
+use super::{Kernel, clock::pause, handle::Handle};
 use crate::{model::instance::InstanceId, store::Watch};
 
 /// Least time between two looks: under a stream of foreign commits each look finds several.
@@ -16,12 +16,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// How often each followed instance is asked itself: for a writer that died between its commit and its hint, and
 /// for foreign tools.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-
-/// Not a wait for an event: it holds back the next look.
-#[expect(clippy::disallowed_methods, reason = "the pause is the point")]
-async fn pause() {
-    tokio::time::sleep(BETWEEN_LOOKS).await;
-}
 
 impl Kernel {
     /// Hears of each commit to an instance, by any process.
@@ -37,7 +31,7 @@ impl Kernel {
                     let stirred = async {
                         match &mut watch {
                             Some(watch) => watch.stirred().await,
-                            None => pause().await,
+                            None => pause(BETWEEN_LOOKS).await,
                         }
                     };
                     let is_time_to_ask = tokio::time::timeout_at(asked + ASK_EVERY, stirred).await.is_err();
@@ -49,7 +43,7 @@ impl Kernel {
                         return;
                     }
                     drop(kernel);
-                    pause().await;
+                    pause(BETWEEN_LOOKS).await;
                 }
             }));
         }

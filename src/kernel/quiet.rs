@@ -8,7 +8,7 @@ use std::{
 
 use crate::model::error::OpError;
 
-use super::handle::Handle;
+use super::{clock::pause, handle::Handle};
 
 /// How long nothing must have been written.
 const QUIET_MS: u64 = 200;
@@ -19,12 +19,6 @@ const PAGE_BYTES: u64 = 4096;
 /// Pages that a commit writes whatever its changes are: the ends of the tables, the state, the counts.
 const COMMIT_PAGES: u64 = 4;
 
-/// Not a wait for an event: it lets time pass in which something may be written.
-#[expect(clippy::disallowed_methods, reason = "the pause is the point")]
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(QUIET_MS)).await;
-}
-
 /// Watches an instance for as long as it is in use.
 pub(super) fn watch(handle: &Arc<Handle>) {
     let weak = Arc::downgrade(handle);
@@ -33,7 +27,7 @@ pub(super) fn watch(handle: &Arc<Handle>) {
         while written.changed().await.is_ok() {
             loop {
                 let last_ms = *written.borrow_and_update();
-                pause().await;
+                pause(Duration::from_millis(QUIET_MS)).await;
                 let Some(handle) = weak.upgrade() else { return };
                 if *written.borrow() == last_ms {
                     settle(handle).await;

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod actor;
+pub mod digest;
 pub mod erasure;
 pub mod error;
 pub mod index;

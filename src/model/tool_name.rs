@@ -1,8 +1,6 @@
 //! The name part that a key's tools have, from its name alone: what the indexes of keys are made of.
 
-use sha2::{Digest as _, Sha256};
-
-use super::index;
+use super::{digest::sha256, index};
 
 /// Longest name of a tool, in characters.
 pub const NAME_CHARACTERS: usize = 48;
@@ -53,11 +51,7 @@ pub fn marked(name: &str) -> String {
 /// The first 8 hexadecimal digits in a row of the name's SHA-256 that are not all decimal, so that a date at the
 /// end of a name is not taken for a mark.
 fn mark(name: &str) -> String {
-    let digits: Vec<char> = Sha256::digest(name.as_bytes())
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect();
+    let digits: Vec<char> = sha256(name).chars().collect();
     let windows = digits.windows(MARK_CHARACTERS).map(|window| window.iter().collect::<String>());
     windows.into_iter().find(|window| has_letter(window)).unwrap_or_else(|| "a".repeat(MARK_CHARACTERS))
 }

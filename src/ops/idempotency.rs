@@ -6,9 +6,8 @@
 //! refusal may be tried again. Stored values in the answer are not kept with it.
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
-use crate::model::{error::OpError, limits, reply::KeptReply};
+use crate::model::{digest::sha256, error::OpError, limits, reply::KeptReply};
 
 /// Members of answers that hold stored values.
 const VALUES: [&str; 4] = ["value", "prompt", "snippet", "secret"];
@@ -98,7 +97,7 @@ fn without_quote(error: &Map<String, Value>) -> Option<Map<String, Value>> {
 
 /// SHA-256 of the arguments with their members in order, so that two spellings of one call are one.
 fn fingerprint(args: &Value) -> String {
-    Sha256::digest(sorted(args).to_string()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    sha256(sorted(args).to_string())
 }
 
 fn sorted(value: &Value) -> Value {

@@ -1,13 +1,13 @@
 //! Import: keys that come from elsewhere, whole, each with its attributes and expiry.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::model::{
+    digest::sha256,
     error::OpError,
     key::{self, History, Key, KeyName},
     portable::Portable,
-    value::{Content, Stored},
+    value::Stored,
 };
 
 use super::{
@@ -68,16 +68,12 @@ pub fn fate(tx: &mut Tx<'_>, cx: &Cx, key: &Portable) -> Result<Fate, OpError> {
 fn is_same(held: &Held<Key>, key: &Portable) -> bool {
     let is_value = match &held.content.value {
         Stored::Inline(text) => !key.content.is_large() && *text == key::encode(&key.content),
-        Stored::Blob(blob) => blob.bytes == key.content.as_bytes().len() as u64 && blob.sha256 == sha256(&key.content),
+        Stored::Blob(blob) => {
+            blob.bytes == key.content.as_bytes().len() as u64 && blob.sha256 == sha256(key.content.as_bytes())
+        }
         Stored::Gone => false,
     };
     is_value && held.record.expires_at == key.expires_at && held.content.without_value() == key.key(Stored::Gone)
-}
-
-/// SHA-256 of a value, in lower-case hexadecimal.
-fn sha256(content: &Content) -> String {
-    let digits = Sha256::digest(content.as_bytes());
-    digits.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|half| char::from_digit(half.into(), 16)).collect()
 }
 
 /// Makes these keys so, beside those that are there; what is so already is not written. One change.

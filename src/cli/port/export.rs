@@ -18,7 +18,6 @@ use crate::{
         key::Key,
         limits,
         portable::Portable,
-        view::IdRange,
     },
     ops::{port, tx::Tx},
 };
@@ -30,7 +29,6 @@ use super::super::{
     output::{Failure, Output},
     progress::{Progress, Unit},
 };
-use super::PAGE;
 
 /// `export`.
 #[derive(Debug, Args)]
@@ -100,20 +98,16 @@ pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: 
 fn all(session: &Session) -> Result<Vec<(String, Origin)>, OpError> {
     let catalog = InstanceRef::Id(InstanceId::catalog());
     let found = session.kernel.derive(&session.caller, &catalog, |tx, _| {
-        let (mut found, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), PAGE)?;
-            let is_last = page.len() < PAGE;
-            after = page.last().map(|held| held.record.id.clone());
-            for held in page.into_iter().filter(|held| held.content.deleted_at.is_none()) {
-                let Instance { name, parent, note, read_only, snapshot, .. } = held.content;
+        let mut found = Vec::new();
+        tx.each::<Instance, OpError>(|held| {
+            let Instance { name, parent, note, read_only, snapshot, deleted_at, .. } = held.content;
+            if deleted_at.is_none() {
                 let parent = parent.map(|id| id.to_string());
                 found.push((held.record.id, name, Origin { parent, note, read_only, snapshot }));
             }
-            if is_last {
-                return Ok(found);
-            }
-        }
+            Ok(())
+        })?;
+        Ok(found)
     })?;
     Ok(in_order(found))
 }
@@ -210,16 +204,5 @@ fn document(tx: &Tx<'_>, format: Format, out: &mut dyn Write, progress: &Progres
 
 /// Hands over each key of one state in byte order of the names.
 fn each(tx: &Tx<'_>, mut take: impl FnMut(Portable) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut after: Option<String> = None;
-    loop {
-        let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
-        let is_last = page.len() < PAGE;
-        after = page.last().map(|held| held.record.id.clone());
-        for held in page {
-            take(port::portable(tx, held)?)?;
-        }
-        if is_last {
-            return Ok(());
-        }
-    }
+    tx.each::<Key, Failure>(|held| take(port::portable(tx, held)?))
 }

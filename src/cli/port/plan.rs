@@ -9,7 +9,6 @@ use crate::{
         error::OpError,
         key::{Key, KeyName},
         portable::{Item, Portable},
-        view::IdRange,
     },
     ops::port::{self, Counts, Fate},
 };
@@ -131,19 +130,14 @@ fn fate(session: &Session, key: &Portable) -> Result<Fate, OpError> {
 fn others(plan: &Plan, session: &Session) -> Result<Vec<String>, OpError> {
     let others = session.kernel.derive(&session.caller, &session.instance, |tx, _| {
         let mut others = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), super::PAGE)?;
-            let is_last = page.len() < super::PAGE;
-            after = page.last().map(|held| held.record.id.clone());
-            let names = page.into_iter().map(|held| held.record.id);
-            others.extend(
-                names.filter(|name| KeyName::parse(name.as_str()).is_ok_and(|name| !plan.names.contains(&name))),
-            );
-            if is_last {
-                return Ok(others);
+        tx.each::<Key, OpError>(|held| {
+            let name = held.record.id;
+            if KeyName::parse(name.as_str()).is_ok_and(|name| !plan.names.contains(&name)) {
+                others.push(name);
             }
-        }
+            Ok(())
+        })?;
+        Ok(others)
     });
     match others {
         Err(OpError::NotFound { .. }) => Ok(Vec::new()),

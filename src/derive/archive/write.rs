@@ -8,7 +8,7 @@ use std::{
 use super::{Contents, FORM, Instance, Origin};
 use crate::{
     derive::{json, sealed},
-    model::portable::Portable,
+    model::{digest::sha256, portable::Portable},
 };
 
 /// Bytes of records after which a part is full.
@@ -45,7 +45,7 @@ impl<'w> Writer<'w> {
     pub fn key(&mut self, key: &Portable) -> io::Result<()> {
         let mut blob = None;
         if key.content.is_large() {
-            let sha = sealed::sha256(key.content.as_bytes());
+            let sha = sha256(key.content.as_bytes());
             if self.blobs.insert(sha.clone()) {
                 self.entry(&format!("blobs/{sha}"), key.content.as_bytes())?;
             }

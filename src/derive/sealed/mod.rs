@@ -8,7 +8,6 @@ mod read;
 mod write;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub use read::{Place, read, refused};
 pub use write::Writer;
@@ -53,15 +52,6 @@ pub struct Sum {
     pub bytes: u64,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub sha256: String,
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|half| char::from_digit(half.into(), 16)).collect()
 }
 
 /// Whether this is a SHA-256 in lower-case hexadecimal.

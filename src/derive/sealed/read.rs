@@ -8,8 +8,8 @@ use std::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::{BLOBS, CONTENTS, Form, MANIFEST, Manifest, Sum, hex, write::Hashed};
-use crate::model::error::OpError;
+use super::{BLOBS, CONTENTS, Form, MANIFEST, Manifest, Sum, write::Hashed};
+use crate::model::{digest::hex, error::OpError};
 
 /// Largest manifest.
 const MANIFEST_BYTES: u64 = 4096;

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{CONTENTS, Form, MANIFEST, Manifest, Sum, hex};
+use super::{CONTENTS, Form, MANIFEST, Manifest, Sum};
+use crate::model::digest::hex;
 
 /// A sealed tar that is being written.
 pub struct Writer<W: Write> {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    kernel::feed::Feed,
+    kernel::{clock::pause, feed::Feed},
     model::{error::OpError, limits},
     ops::keys::{expand::Uses, feed::Notice},
 };
@@ -243,9 +243,9 @@ async fn followed_on(feed: &mut Feed, failures: &mut u32) -> Option<Vec<Notice>>
                 if *failures == 0 {
                     tracing::warn!(%error, "a client will be told of changes later: the log cannot be read now");
                 }
-                let pause = (RETRY * 2_u32.saturating_pow(*failures)).min(STALLED);
+                let length = (RETRY * 2_u32.saturating_pow(*failures)).min(STALLED);
                 *failures = failures.saturating_add(1).min(16);
-                tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_or_default();
+                pause(length).await;
             }
         }
     }

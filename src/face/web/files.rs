@@ -6,6 +6,8 @@ use axum::body::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
 
+use crate::model::digest::hex;
+
 /// Each file by its path below `app/`.
 macro_rules! files {
     ($($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!("app/", $name)))),+] };
@@ -74,7 +76,7 @@ impl Tree {
             hasher.update(format!("{name} {}\n", text.len()));
             hasher.update(text);
         }
-        let hash = hasher.finalize().iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let hash = hex(hasher.finalize().get(..8).unwrap_or_default());
         let index = serve("index.html", INDEX.replace("{hash}", &hash));
         let files = FILES.iter().map(|(name, text)| (*name, serve(name, (*text).to_owned()))).collect();
         Self { hash, index, files }
@@ -177,7 +179,7 @@ mod tests {
     fn the_vendored_file_is_the_one_that_is_written_down() {
         let readme = include_str!("app/vendor/README.md");
         let vendored = FILES.iter().find(|(name, _)| *name == "vendor/ui.mjs").unwrap().1;
-        let hash = Sha256::digest(vendored).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let hash = crate::model::digest::sha256(vendored);
         assert!(readme.contains(&hash), "vendor/README.md lacks SHA-256 {hash}");
     }
 }

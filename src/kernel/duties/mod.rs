@@ -25,7 +25,7 @@ use crate::{
     store::{Watch, upkeep::Duty},
 };
 
-use super::{Kernel, stopped};
+use super::{Kernel, clock::pause, stopped};
 
 pub use care::Care;
 
@@ -37,12 +37,6 @@ const ALL_SLICE: usize = 200;
 const THOROUGH_EVERY_MS: i64 = 3600 * 1000;
 /// How long one visit may hold up the others: it waits for whoever holds the gate of its instance.
 const VISIT: Duration = Duration::from_secs(5);
-
-/// A pause between rounds, not a wait for an event.
-#[expect(clippy::disallowed_methods, reason = "the pause is the point")]
-async fn pause(length: Duration) {
-    tokio::time::sleep(length).await;
-}
 
 /// What the holder of the duties knows.
 pub(super) struct Duties {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     access::{Delegate, DelegateSecret, KeyUse},
+    digest::sha256,
     error::OpError,
     kind, limits,
     permission::{
@@ -16,8 +17,8 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, meta, name, page, secrets,
-    standing,
+    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, made, meta, name, own_page,
+    secrets, standing,
 };
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
@@ -111,11 +112,9 @@ impl Operation for Create {
         check_room::<Delegate>(tx)?;
         let most = self.permission.unwrap_or(Permission::Read);
         let delegate = Delegate { name: name("name", &self.name)?, owner: who.user, most };
-        let id = format!("del_{}", secrets::id(cx, 0)?.replace('-', ""));
+        let id = secrets::id_of("del", cx)?;
         let ends = self.ends(tx, cx)?;
-        tx.put(&id, &delegate, ends)?;
-        let held = tx.get::<Delegate>(&id)?.ok_or_else(|| absent("delegate", &id, "delegate_list"))?;
-        Ok(Step::Done(DelegateView::of(held)))
+        Ok(Step::Done(DelegateView::of(made(tx, &id, &delegate, ends)?)))
     }
 }
 
@@ -154,8 +153,7 @@ impl Operation for List {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Delegates>, OpError> {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "listing delegates")?;
-        let of_user = (who.user != LOCAL).then_some((kind::BELONGS_TO, who.user.as_bytes()));
-        let (found, next_cursor) = page::<Delegate>(tx, of_user, self.limit, self.cursor.as_ref())?;
+        let (found, next_cursor) = own_page::<Delegate>(tx, &who, self.limit, self.cursor.as_ref())?;
         Ok(Step::Done(Delegates { delegates: found.into_iter().map(DelegateView::of).collect(), next_cursor }))
     }
 }
@@ -269,11 +267,10 @@ impl Operation for CreateSecret {
         }
         check_room::<DelegateSecret>(tx)?;
         let called = self.name.as_ref().map(|given| name("name", given)).transpose()?;
-        let (id, secret) = (format!("sec_{}", secrets::id(cx, 0)?.replace('-', "")), secrets::delegate_secret(cx)?);
-        let kept = DelegateSecret { delegate, name: called, sha256: secrets::sha256(&secret) };
+        let (id, secret) = (secrets::id_of("sec", cx)?, secrets::delegate_secret(cx)?);
+        let kept = DelegateSecret { delegate, name: called, sha256: sha256(&secret) };
         let ends = ends(tx, cx, self.expires_in_ms)?;
-        tx.put(&id, &kept, ends)?;
-        let held = tx.get::<DelegateSecret>(&id)?.ok_or_else(|| absent("secret", &id, "delegate_secret_list"))?;
+        let held = made(tx, &id, &kept, ends)?;
         Ok(Step::Done(SecretView { secret: Some(secret), ..SecretView::of(tx, held)? }))
     }
 }

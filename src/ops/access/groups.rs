@@ -15,7 +15,8 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, page, secrets, standing, users,
+    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, own_page, secrets, standing,
+    users,
 };
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
@@ -145,8 +146,7 @@ impl Operation for List {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Groups>, OpError> {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "listing groups")?;
-        let of_user = (who.user != LOCAL).then_some((kind::BELONGS_TO, who.user.as_bytes()));
-        let (found, next_cursor) = page::<Group>(tx, of_user, self.limit, self.cursor.as_ref())?;
+        let (found, next_cursor) = own_page::<Group>(tx, &who, self.limit, self.cursor.as_ref())?;
         let groups = found.iter().map(|held| GroupView::new(&held.record.id, &held.content)).collect();
         Ok(Step::Done(Groups { groups, next_cursor }))
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     access::{ApiKey, KeyPermission, KeyUse},
+    digest::sha256,
     error::OpError,
     instance::Instance,
     kind, limits,
@@ -18,8 +19,8 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, meta, name, page, projects,
-    secrets,
+    Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, made, meta, name, no_account,
+    own_page, projects, secrets,
     standing::{self, Known},
     users,
 };
@@ -225,10 +226,7 @@ impl Operation for Create {
         }
         for scope in &scopes {
             if who.standing.lent.is_some() || !covers(tx, &who.standing.scopes, scope)? {
-                account(
-                    &crate::model::permission::Standing { has_account: false, ..who.standing.clone() },
-                    "an API key that reaches as far",
-                )?;
+                return Err(no_account("an API key that reaches as far"));
             }
         }
         let wanted = permissions.iter().filter_map(|permission| permission.level()).max();
@@ -247,14 +245,13 @@ impl Operation for Create {
             user,
             kind: if self.kind == Some(KeyKind::Agent) { PrincipalKind::Agent } else { PrincipalKind::App },
             prefix: secrets::prefix(&secret).unwrap_or_default().to_owned(),
-            sha256: secrets::sha256(&secret),
+            sha256: sha256(&secret),
             scopes,
             permissions,
         };
         let id = secrets::id(cx, 0)?;
         let ends = ends(tx, cx, self.expires_in_ms)?;
-        tx.put(&id, &key, ends)?;
-        let held = tx.get::<ApiKey>(&id)?.ok_or_else(|| absent("API key", &id, "api_key_list"))?;
+        let held = made(tx, &id, &key, ends)?;
         Ok(Step::Done(KeyView { secret: Some(secret), ..KeyView::of(tx, held)? }))
     }
 }
@@ -295,9 +292,7 @@ impl Operation for List {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Keys>, OpError> {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "listing API keys")?;
-        // On the machine itself everybody's are seen.
-        let of_user = (who.user != LOCAL).then_some((kind::BELONGS_TO, who.user.as_bytes()));
-        let (found, next_cursor) = page::<ApiKey>(tx, of_user, self.limit, self.cursor.as_ref())?;
+        let (found, next_cursor) = own_page::<ApiKey>(tx, &who, self.limit, self.cursor.as_ref())?;
         let keys = found.into_iter().map(|held| KeyView::of(tx, held)).collect::<Result<_, _>>()?;
         Ok(Step::Done(Keys { keys, next_cursor }))
     }

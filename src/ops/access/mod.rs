@@ -21,7 +21,10 @@ use crate::model::{
     error::OpError,
     kind::{self, Kind},
     limits,
-    permission::{Action, Standing, party::Party},
+    permission::{
+        Action, Standing,
+        party::{LOCAL, Party},
+    },
     view::IdRange,
 };
 
@@ -71,14 +74,15 @@ fn room(count: u64, kind: &str) -> Result<(), OpError> {
 /// The refusal of who has no account to act on: a key that reaches no further than some projects or instances, a key
 /// without `admin`, a delegate.
 fn account(who: &Standing, what: &str) -> Result<(), OpError> {
-    if who.has_account {
-        return Ok(());
-    }
-    Err(OpError::PermissionDenied {
+    if who.has_account { Ok(()) } else { Err(no_account(what)) }
+}
+
+fn no_account(what: &str) -> OpError {
+    OpError::PermissionDenied {
         what: what.to_owned(),
         remedy: "It takes the user themselves, or an API key of theirs with the scope account and the permission admin"
             .into(),
-    })
+    }
 }
 
 /// When that ends which the caller makes: when they ask for it, and no later than the key that they show. Who has a key
@@ -118,6 +122,26 @@ fn page<K: Kind>(
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|held| held.record.id.clone());
     Ok((found, next))
+}
+
+/// A page of what belongs to the caller's user; on the machine itself everybody's is seen.
+fn own_page<K: Kind>(
+    tx: &Tx<'_>,
+    who: &Standing,
+    limit: Option<PageSize>,
+    cursor: Option<&Cursor>,
+) -> Result<(Vec<Held<K>>, Option<String>), OpError> {
+    let of_user = (who.user != LOCAL).then_some((kind::BELONGS_TO, who.user.as_bytes()));
+    page(tx, of_user, limit, cursor)
+}
+
+/// Makes a record and answers it as it is stored.
+fn made<K: Kind>(tx: &mut Tx<'_>, id: &str, content: &K, ends: Option<i64>) -> Result<Held<K>, OpError> {
+    tx.put(id, content, ends)?;
+    tx.get::<K>(id)?.ok_or_else(|| OpError::NotFound {
+        what: format!("{} \"{id}\"", K::KIND),
+        remedy: "It has ended already: let it last longer".into(),
+    })
 }
 
 /// Removes what was given to somebody who is no more.

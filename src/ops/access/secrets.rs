@@ -1,6 +1,5 @@
 //! Keys and secrets: how they are made from chance, recognised, and kept as their SHA-256 alone.
 
-use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Bytes};
 
 use crate::model::error::{OpError, Reason};
@@ -35,6 +34,11 @@ pub fn id(cx: &Cx, which: usize) -> Result<String, OpError> {
     Ok(Builder::from_random_bytes(bytes.ok_or_else(none)?).into_uuid().hyphenated().to_string())
 }
 
+/// A fresh id that says what it is of: `del_` and the 32 digits of the turn's first.
+pub fn id_of(what: &str, cx: &Cx) -> Result<String, OpError> {
+    Ok(format!("{what}_{}", id(cx, 0)?.replace('-', "")))
+}
+
 /// Characters of an alphabet by chance, each as likely as any other.
 fn characters(cx: &Cx, alphabet: &[u8]) -> Result<String, OpError> {
     let fair = 256 - 256 % alphabet.len();
@@ -64,11 +68,6 @@ pub fn prefix(key: &str) -> Option<&str> {
     let rest = key.strip_prefix(KEY_BEGINS)?;
     let is_key = rest.len() == KEY_CHARACTERS && rest.bytes().all(|byte| SMALL.contains(&byte));
     key.get(..PREFIX_CHARACTERS).filter(|_| is_key)
-}
-
-/// What is kept of a secret.
-pub fn sha256(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::model::{
     error::OpError,
     key::{History, Key},
     value::{BlobRef, Stored},
-    view::IdRange,
 };
 
 use super::{InstanceView, arguments::Which, meta};
@@ -19,9 +18,6 @@ use crate::ops::{
     procedure,
     tx::Tx,
 };
-
-/// Keys that are read at once.
-const PAGE: usize = 1000;
 
 /// Make the keys of an instance exactly those of a snapshot, or of any other instance, protected ones included: one
 /// change, which undo takes back.
@@ -57,16 +53,11 @@ impl Keys {
     /// Reads them all.
     pub fn read(tx: &Tx<'_>) -> Result<Self, OpError> {
         let mut keys = BTreeMap::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
-            let is_last = page.len() < PAGE;
-            after = page.last().map(|held| held.record.id.clone());
-            keys.extend(page.into_iter().map(|held| (held.record.id, (held.content, held.record.expires_at))));
-            if is_last {
-                return Ok(Self(keys));
-            }
-        }
+        tx.each::<Key, OpError>(|held| {
+            keys.insert(held.record.id, (held.content, held.record.expires_at));
+            Ok(())
+        })?;
+        Ok(Self(keys))
     }
 
     /// Their large values.
@@ -93,26 +84,18 @@ impl Call for Become {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         let (mut gone, mut unchanged) = (Vec::new(), BTreeSet::new());
         let mut updated = 0;
-        let mut after: Option<String> = None;
         // All is looked at before anything is changed: what is staged would be laid over each further page.
-        loop {
-            let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
-            let is_last = page.len() < PAGE;
-            after = page.last().map(|held| held.record.id.clone());
-            for held in page {
-                match self.0.0.get(&held.record.id) {
-                    Some((key, expires_at)) if *key == held.content && *expires_at == held.record.expires_at => {
-                        unchanged.insert(held.record.id);
-                    }
-                    Some((_, expires_at)) if expires_at.is_none_or(|at| cx.now_ms < at) => updated += 1,
-                    // It is not among them, or has died since they were read.
-                    _ => gone.push(held.record.id),
+        tx.each::<Key, OpError>(|held| {
+            match self.0.0.get(&held.record.id) {
+                Some((key, expires_at)) if *key == held.content && *expires_at == held.record.expires_at => {
+                    unchanged.insert(held.record.id);
                 }
+                Some((_, expires_at)) if expires_at.is_none_or(|at| cx.now_ms < at) => updated += 1,
+                // It is not among them, or has died since they were read.
+                _ => gone.push(held.record.id),
             }
-            if is_last {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         for name in &gone {
             tx.delete::<Key>(name)?;
         }

@@ -14,7 +14,6 @@ use crate::{
         permission::{self, Action, may_read, mode_allows},
         tags::{SystemTag, SystemTags},
         value::{Content, Stored},
-        view::IdRange,
     },
     ops::{
         key_schema,
@@ -23,8 +22,6 @@ use crate::{
     },
 };
 
-/// Keys that are read at once: 64 KiB each at most.
-const PAGE: usize = 100;
 /// What a key takes beside its name and value, roughly.
 const BESIDE_BYTES: usize = 500;
 
@@ -51,7 +48,7 @@ pub struct Whole {
 /// Reads the map. Errors: `too_large` when the values are more than fit into one message.
 pub fn read(tx: &mut Tx<'_>, cx: &Cx) -> Result<Whole, OpError> {
     let (mut keys, mut bytes) = (Vec::new(), 0);
-    each(tx, cx, |tx, held| {
+    each(tx, cx, |held| {
         let content = load(tx, &held.record.id, &held.content)?;
         let value = key::encode(&content);
         bytes += value.len() + held.record.id.len() + BESIDE_BYTES;
@@ -76,17 +73,8 @@ fn check_size(bytes: usize) -> Result<(), OpError> {
 }
 
 /// Shows every key that the caller may read, by name.
-fn each(tx: &Tx<'_>, cx: &Cx, mut see: impl FnMut(&Tx<'_>, Held<Key>) -> Result<(), OpError>) -> Result<(), OpError> {
-    let mut after: Option<String> = None;
-    loop {
-        let page = tx.scan::<Key>(&IdRange::page("", after.as_deref()), PAGE)?;
-        let is_last = page.len() < PAGE;
-        after = page.last().map(|held| held.record.id.clone());
-        page.into_iter().filter(|held| may_read(cx.mode, &held.content)).try_for_each(|held| see(tx, held))?;
-        if is_last {
-            return Ok(());
-        }
-    }
+fn each(tx: &Tx<'_>, cx: &Cx, mut see: impl FnMut(Held<Key>) -> Result<(), OpError>) -> Result<(), OpError> {
+    tx.each(|held| if may_read(cx.mode, &held.content) { see(held) } else { Ok(()) })
 }
 
 /// A key as it is to be. What is not said stays as it is, or is as a new key has it.
@@ -142,7 +130,7 @@ impl Call for Replace {
         }
         let (mut gone, mut kept) = (Vec::new(), 0_u64);
         // All is looked at before anything is changed: what is staged would be laid over each further page.
-        each(tx, cx, |_, held| {
+        each(tx, cx, |held| {
             let name = held.record.id;
             if self.keys.contains_key(&name) {
                 return Ok(());

@@ -11,7 +11,24 @@ use crate::model::{
 
 use super::{Held, Tx, hold, is_dead};
 
+/// Records that [`Tx::each`] has in memory at once: 64 KiB each at most.
+const PAGE: usize = 100;
+
 impl Tx<'_> {
+    /// Hands over every live record of a kind in byte order of their ids, a page in memory at a time.
+    pub fn each<K: Kind, E: From<OpError>>(&self, mut see: impl FnMut(Held<K>) -> Result<(), E>) -> Result<(), E> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.scan::<K>(&IdRange::page("", after.as_deref()), PAGE)?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|held| held.record.id.clone());
+            page.into_iter().try_for_each(&mut see)?;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
     /// Live records of a kind in byte order of their ids.
     pub fn scan<K: Kind>(&self, range: &IdRange, limit: usize) -> Result<Vec<Held<K>>, OpError> {
         self.pages::<K>(range, limit, |range| self.view.records(K::KIND, range, limit), |_| true)

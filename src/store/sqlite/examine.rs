@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
 use super::{SqliteStore, blobs, connection, files, network, view::json};
-use crate::model::{actor::Actor, error::OpError, instance::InstanceId, kind, value::BlobRef};
+use crate::model::{actor::Actor, digest::hex, error::OpError, instance::InstanceId, kind, value::BlobRef};
 
 /// A log beside the database that is larger than this is not being emptied.
 const LARGE_WAL_BYTES: u64 = 64 * 1024 * 1024;
@@ -252,8 +252,11 @@ fn blob_fault(folder: &Path, blob: &BlobRef) -> Option<String> {
         Err(error) => told(&format!("cannot be read: {error}")),
         Ok(bytes) if bytes != blob.bytes => told("has another size than it had"),
         Ok(_) => {
-            let found = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            if found == blob.sha256 { None } else { told("is not what it was") }
+            if hex(&hash.finalize()) == blob.sha256 {
+                None
+            } else {
+                told("is not what it was")
+            }
         }
     }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{super::files, Blobs, Hex, is_whole};
+use super::{super::files, Blobs, is_whole};
 use crate::{
-    model::{error::OpError, value::Kept},
+    model::{digest::hex, error::OpError, value::Kept},
     store::BlobWriter,
 };
 
@@ -79,7 +79,7 @@ impl BlobWriter for Incoming {
         self.file.sync_all().map_err(failed)?;
         let characters = self.text.characters();
         let is_json = characters.is_some() && is_json(beside).map_err(failed)?;
-        let sha256 = format!("{:x}", Hex(&self.hash.clone().finalize()));
+        let sha256 = hex(&self.hash.clone().finalize());
         let path = self.blobs.path(&sha256);
         let folder = path.parent().unwrap_or(&self.blobs.folder);
         let placed = files::make_folder(folder).and_then(|()| {

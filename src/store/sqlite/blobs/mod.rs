@@ -10,9 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest as _, Sha256};
-
 use crate::model::{
+    digest::sha256,
     error::{OpError, Reason},
     value::{BlobRef, Content},
 };
@@ -38,7 +37,7 @@ impl Blobs {
     /// Keeps a value. The same bytes are kept once.
     pub(super) fn save(&self, content: &Content) -> Result<BlobRef, OpError> {
         let bytes = content.as_bytes();
-        let sha256 = format!("{:x}", Hex(&Sha256::digest(bytes)));
+        let sha256 = sha256(bytes);
         let path = self.path(&sha256);
         let failed = |error: io::Error| files::unavailable(&error, "write", &path);
         if is_whole(&path, bytes.len() as u64) {
@@ -191,13 +190,5 @@ fn damaged(path: &Path, how: &str) -> OpError {
         reason: Reason::Damaged,
         what: format!("the stored value {} cannot be read: {how}", path.display()),
         remedy: "put the file back from a backup, or write the key anew".into(),
-    }
-}
-
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for Hex<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
