@@ -1,8 +1,8 @@
-//! Settings: flags before environment. Every flag has its `MINDCACHE_…` twin.
+//! Settings: flags before environment before `config.toml`. Every flag has its `MINDCACHE_…` twin.
 
 use std::{ffi::OsString, io::IsTerminal as _, path::PathBuf, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, parser::ValueSource};
 use etcetera::BaseStrategy as _;
 use jiff::tz::TimeZone;
 
@@ -111,6 +111,10 @@ pub struct Settings {
     )]
     pub upkeep_idle_ms: u64,
 
+    /// The names of those that a flag or the environment says, not the file or nobody
+    #[arg(skip)]
+    pub told: Vec<String>,
+
     /// The command that runs: by it other processes tell who writes
     #[arg(skip)]
     pub command: String,
@@ -148,6 +152,18 @@ fn raise_descriptors() -> u64 {
     u64::MAX
 }
 
+/// The platform's folder for the data. Errors: `unavailable` when there is no home folder to put it in.
+fn platform_folder() -> Result<PathBuf, OpError> {
+    match etcetera::base_strategy::choose_native_strategy() {
+        Ok(platform) => Ok(platform.data_dir().join("mindcache")),
+        Err(error) => Err(OpError::Unavailable {
+            reason: Reason::Io,
+            what: format!("there is no folder for the data ({error})"),
+            remedy: "name one with --data-dir or MINDCACHE_DATA_DIR".into(),
+        }),
+    }
+}
+
 /// The absolute path in a variable of the environment that moves a folder; a relative one counts as none.
 pub fn folder_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
@@ -171,23 +187,27 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 impl Settings {
+    /// Where the file with settings is, by a command line that may say where the data folder is. Errors: as `data_dir`.
+    pub fn path_of_file(matches: &clap::ArgMatches) -> Result<PathBuf, OpError> {
+        let named = matches.get_one::<PathBuf>("data_dir").cloned();
+        Ok(named.map_or_else(platform_folder, Ok)?.join("config.toml"))
+    }
+
+    /// The names of the settings that a command line or the environment says.
+    pub fn told_in(matches: &clap::ArgMatches) -> Vec<String> {
+        let is_told = |name: &str| {
+            matches!(matches.value_source(name), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+        };
+        matches.ids().map(clap::Id::as_str).filter(|name| is_told(name)).map(str::to_owned).collect()
+    }
+
     /// The data folder. Errors: `unavailable` when there is no home folder to put it in.
     pub fn data_dir(&self) -> Result<PathBuf, OpError> {
-        if let Some(folder) = &self.data_dir {
-            return Ok(folder.clone());
-        }
-        match etcetera::base_strategy::choose_native_strategy() {
-            Ok(platform) => Ok(platform.data_dir().join("mindcache")),
-            Err(error) => Err(OpError::Unavailable {
-                reason: Reason::Io,
-                what: format!("there is no folder for the data ({error})"),
-                remedy: "name one with --data-dir or MINDCACHE_DATA_DIR".into(),
-            }),
-        }
+        self.data_dir.clone().map_or_else(platform_folder, Ok)
     }
 
     /// The flags that differ from their defaults, for somebody else's start of this program: neither this command line
-    /// nor its environment is there then. Errors: `invalid_argument` for a folder whose name is not Unicode.
+    /// nor its environment is there then, but the file is. Errors: `invalid_argument` for a folder whose name is not Unicode.
     pub fn as_args(&self) -> Result<Vec<String>, OpError> {
         let mut args = Vec::new();
         if let Some(folder) = &self.data_dir {
@@ -206,11 +226,12 @@ impl Settings {
             ("--history-bytes", self.history_bytes.to_string(), keeps.bytes.to_string()),
             ("--search", name_of(self.search), name_of(Switch::default())),
         ] {
-            if value != default {
+            let is_told = self.told.iter().any(|name| name.replace('_', "-") == flag.trim_start_matches("--"));
+            if is_told && value != default {
                 args.extend([flag.to_owned(), value]);
             }
         }
-        if self.allow_network_fs {
+        if self.allow_network_fs && self.told.iter().any(|name| name == "allow_network_fs") {
             args.push("--allow-network-fs".into());
         }
         Ok(args)

@@ -23,6 +23,7 @@ use crate::{
 
 use super::{
     Cli, Session,
+    config::File,
     output::{Failure, Output},
 };
 
@@ -100,8 +101,14 @@ fn asked(
 ) -> Vec<CompletionCandidate> {
     let found = || {
         let typed = typed.to_str()?;
-        let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
-        let matches = super::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+        let words = || std::env::args_os().skip_while(|word| word != "--").skip(1);
+        let matches = super::command().ignore_errors(true).try_get_matches_from(words()).ok()?;
+        let matches = match File::read(Settings::path_of_file(&matches).ok()?).ok()? {
+            Some(file) => {
+                file.applied(super::command()).ok()?.ignore_errors(true).try_get_matches_from(words()).ok()?
+            }
+            None => matches,
+        };
         let settings = Settings::from_arg_matches(&matches).ok()?;
         if !settings.data_dir().ok()?.join("catalog").exists() {
             return None;
@@ -187,7 +194,7 @@ pub(super) fn with_near_commands(mut error: clap::Error, command: &clap::Command
 }
 
 /// Names that a slip or two away make this one, or that differ from it in their case alone.
-fn nearest(name: &str, names: Vec<String>) -> Vec<String> {
+pub(super) fn nearest(name: &str, names: Vec<String>) -> Vec<String> {
     let lower = name.to_lowercase();
     let slips = (lower.chars().count() / 3).clamp(1, 3);
     let mut near: Vec<(usize, String)> = names

@@ -36,6 +36,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("restore", "mindcache history notes\nmindcache restore notes 12"),
     ("undo", "mindcache undo"),
+    (
+        "config",
+        "mindcache config\nmindcache config --json\nmindcache config --template > config.toml    then take away the # of what you set",
+    ),
     ("tools", "mindcache tools --mode read"),
     ("prompt", "mindcache prompt\nmindcache prompt --style v1"),
     (

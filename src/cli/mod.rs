@@ -6,6 +6,7 @@ pub mod bench;
 mod beside;
 mod clients;
 mod complete;
+mod config;
 mod diff;
 mod doctor;
 mod edit;
@@ -30,9 +31,9 @@ mod watch;
 mod whole;
 mod words;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{ffi::OsString, process::ExitCode, sync::Arc, time::Duration};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::{
@@ -139,6 +140,8 @@ enum Command {
     PrintConfig(clients::PrintArgs),
     /// Look whether the store is well and clients would be answered; exits 0 only then
     Doctor(doctor::DoctorArgs),
+    /// Show the settings and where each comes from: flags, environment, config.toml of the data folder
+    Config(config::ConfigArgs),
     /// Ask an instance in SQL, read-only: the tables keys, key_tags, changes, of _catalog instances
     Sql(sql::SqlArgs),
     /// Measure this machine: start, writes, calls, scale, lists, push
@@ -186,13 +189,28 @@ fn commands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
+/// Reads the command line, then the file of the data folder that it names: what the file says are its defaults.
+fn matches(words: &[OsString]) -> Result<(ArgMatches, clap::Command, Option<config::File>), clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words);
+    let matches = matches.map_err(|error| complete::with_near_commands(error, &command))?;
+    let file = match Settings::path_of_file(&matches) {
+        Ok(path) => config::File::read(path)?,
+        Err(_) => None,
+    };
+    let Some(file) = file else { return Ok((matches, command, None)) };
+    let command = file.applied(self::command())?;
+    let matches = command.clone().try_get_matches_from(words);
+    let matches = matches.map_err(|error| config::File::named(Some(&file), error))?;
+    Ok((matches, command, Some(file)))
+}
+
 /// Reads the command line.
 fn parse() -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os());
-    let matches = matches.map_err(|error| complete::with_near_commands(error, &command))?;
+    let (matches, mut command, _) = matches(&std::env::args_os().collect::<Vec<_>>())?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     matches.subcommand_name().unwrap_or_default().clone_into(&mut cli.settings.command);
+    cli.settings.told = Settings::told_in(&matches);
     Ok(cli)
 }
 
@@ -204,6 +222,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Uninstall(args) => return clients::uninstall(&args, output),
         Command::PrintConfig(args) => return clients::print_config(&args, &settings, &instance, output),
         Command::Completions(args) => return complete::completions(&args, output),
+        Command::Config(args) => return config::run(&args, output),
         other => other,
     };
     let instance = InstanceRef::parse(&instance)?;
@@ -251,7 +270,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             | Command::Install(_)
             | Command::Uninstall(_)
             | Command::PrintConfig(_)
-            | Command::Completions(_) => Ok(()),
+            | Command::Completions(_)
+            | Command::Config(_) => Ok(()),
         };
         match ended {
             Ok(()) => Ok(()),

@@ -205,7 +205,11 @@ fn the_page_of_settings_is_that_of_the_command_line() {
     let mut command = Cli::command();
     command.build();
     let mut page = String::from(
-        "# Configuration\n\nA flag goes before its environment variable. What is the same for every command:\n\n\
+        "# Configuration\n\nA flag goes before its environment variable, and that before `config.toml` in the data folder, where a setting has \
+         the name\nof its variable without `MINDCACHE_`, in small letters (`time_zone = \"Europe/Paris\"`); those of `mcp` and `serve` stand in\ntables of \
+         these names (`[serve]`, then `hosts = [\"mind.example.com\"]`). `mindcache config` shows what holds and who says it,\n\
+         `mindcache config --template` prints a file to begin with, `schemas/config.json` is its schema. The data folder itself,\nand \
+         secrets, are for flags and the environment alone. A name that is none, or a value that cannot be, stops every command.\n\nWhat is the same for every command:\n\n\
          | flag | environment | default | what |\n|---|---|---|---|\n",
     );
     flags(&command, "", true, &mut page);

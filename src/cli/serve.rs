@@ -83,7 +83,14 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
                     proxy, could read and write";
         return Err(Failure::Usage(text.into()));
     }
+    // The command line says so itself; what the file of settings says comes only here.
+    if args.no_auth && args.multi_user {
+        return Err(Failure::Usage("--no-auth and --multi-user exclude each other".into()));
+    }
     let tokens = args.issuers.tokens()?;
+    if args.no_auth && tokens.is_some() {
+        return Err(Failure::Usage("--no-auth and --issuer exclude each other".into()));
+    }
     let data_dir = settings.data_dir()?;
     let token = if args.is_open() || args.multi_user { None } else { Some(token(&data_dir)?) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

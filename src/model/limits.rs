@@ -197,3 +197,5 @@ pub const URL_BYTES: usize = 8 * 1024;
 pub const HEADERS_BYTES: usize = 64 * 1024;
 /// Headers of an HTTP request: those of hyper.
 pub const HEADERS: usize = 100;
+/// Longest `config.toml` of a data folder.
+pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;

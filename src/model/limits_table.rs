@@ -195,6 +195,8 @@ const TABLE: &[(&str, &[Row])] = &[
             "tests/it/limits/requests.rs a_path_has_8_kibibytes_and_headers_have_64"),
         Row("HEADERS", l::HEADERS as u64, "headers of an HTTP request", "HTTP 431",
             "tests/it/limits/requests.rs a_request_has_a_hundred_headers"),
+        Row("CONFIG_FILE_BYTES", l::CONFIG_FILE_BYTES, "`config.toml` of the data folder", "a refusal, exit code 2",
+            "tests/it/cli_config.rs what_is_wrong_in_the_file_is_said_with_its_place"),
     ]),
 ];
 

@@ -13,6 +13,7 @@ mod batch;
 mod bench;
 mod browse;
 mod cli;
+mod cli_config;
 mod cli_edit;
 mod cli_exit;
 mod cli_help;
