@@ -198,7 +198,8 @@ impl Settings {
         let is_told = |name: &str| {
             matches!(matches.value_source(name), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        matches.ids().map(clap::Id::as_str).filter(|name| is_told(name)).map(str::to_owned).collect()
+        let all = Self::augment_args(clap::Command::new("settings"));
+        all.get_arguments().map(|arg| arg.get_id().to_string()).filter(|name| is_told(name)).collect()
     }
 
     /// The data folder. Errors: `unavailable` when there is no home folder to put it in.

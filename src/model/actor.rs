@@ -42,6 +42,22 @@ pub struct Author {
     pub client: String,
 }
 
+/// The author of a change, as the log shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Origin {
+    /// human, app or agent.
+    pub kind: String,
+    /// Who it was.
+    #[serde(flatten)]
+    pub author: Author,
+}
+
+impl From<&Actor> for Origin {
+    fn from(actor: &Actor) -> Self {
+        Self { kind: actor.kind.name().to_owned(), author: actor.into() }
+    }
+}
+
 impl From<&Actor> for Author {
     fn from(actor: &Actor) -> Self {
         Self { principal: actor.principal.clone(), client: actor.client.clone() }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    actor::Author,
+    actor::Origin,
     error::OpError,
     key::Key,
     kind::{self, Kind as _},
@@ -48,7 +48,7 @@ pub struct Row {
     /// Through which operation.
     pub operation: String,
     /// By whom.
-    pub actor: Author,
+    pub actor: Origin,
     /// The seq of the first change of the same turn.
     pub txn: u64,
 }
@@ -139,7 +139,7 @@ fn shown(change: Change) -> Row {
         id: change.id,
         change: change.change,
         operation: change.operation,
-        actor: Author::from(&change.actor),
+        actor: Origin::from(&change.actor),
         txn: change.transaction,
     }
 }

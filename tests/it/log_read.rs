@@ -33,6 +33,7 @@ fn the_log_is_read_in_pieces_from_any_seq() {
     assert_eq!(read(&mut client, json!({"since": 400})), (vec![], 400));
     let log = client.call("op_call", json!({"name": "log_read", "args": {"since": 3}})).ok();
     assert_eq!(members(&log["changes"][0]), ["actor", "at", "change", "id", "kind", "operation", "seq", "txn"]);
+    assert_eq!(members(&log["changes"][0]["actor"]), ["client", "kind", "principal"]);
     assert!(!log.to_string().contains("-value"), "no value is in the log: {log}");
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    actor::Author,
+    actor::Origin,
     error::{OpError, Reason},
     key::{Key, KeyName},
     limits,
@@ -46,7 +46,7 @@ pub struct KeyVersion {
     /// Through which operation.
     pub operation: String,
     /// By whom.
-    pub actor: Author,
+    pub actor: Origin,
     /// What happened.
     pub change: ChangeKind,
     /// Its value then.
@@ -115,7 +115,7 @@ impl Operation for History {
                 version: seq,
                 at: time::rfc3339(change.at),
                 operation: change.operation,
-                actor: Author::from(&change.actor),
+                actor: Origin::from(&change.actor),
                 change: change.change,
                 value,
             });

@@ -104,7 +104,7 @@ pub(super) fn history(turn: &mut Turn, args: &Value) -> Outcome {
             continue;
         }
         let mut version = json!({
-            "version": seq, "at": time(row.at), "operation": row.operation, "actor": row.by.shown(),
+            "version": seq, "at": time(row.at), "operation": row.operation, "actor": row.by.logged(),
             "change": row.change,
         });
         if let Some(value) = row.key.as_ref().and_then(Key::short_value) {
@@ -145,7 +145,7 @@ pub(super) fn log_read(turn: &Turn, args: &Value) -> Value {
         if row.kind == "key" && is_told(turn, seq, row, true) {
             changes.push(json!({
                 "seq": seq, "at": time(row.at), "kind": row.kind, "id": row.id, "change": row.change,
-                "operation": row.operation, "actor": row.by.shown(), "txn": row.txn,
+                "operation": row.operation, "actor": row.by.logged(), "txn": row.txn,
             }));
         }
         if changes.len() as u64 == limit {

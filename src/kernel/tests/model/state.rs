@@ -55,6 +55,11 @@ impl Hand {
     pub(super) fn shown(&self) -> Value {
         json!({"principal": self.principal, "client": self.client})
     }
+
+    /// As the log shows it.
+    pub(super) fn logged(&self) -> Value {
+        json!({"kind": self.kind, "principal": self.principal, "client": self.client})
+    }
 }
 
 /// Who notices that something has expired: nobody did it.

@@ -1,7 +1,7 @@
 // Who wrote: a face by kind (square agent, round person, dashed app), then a colour.
 import { html } from '../vendor/ui.mjs';
 
-/** A writer from the parts that a reply gives; histories name no kind, but people come by these two. */
+/** A writer from the parts that a reply gives; `updated_by` names no kind, but people come by these two. */
 export function writerOf(actor) {
   const kind = actor.kind || (['page', 'cli'].includes(actor.client) ? 'human' : 'agent');
   const name = kind === 'human' || !actor.client ? actor.principal : actor.client;
