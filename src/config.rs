@@ -207,8 +207,8 @@ impl Settings {
         self.data_dir.clone().map_or_else(platform_folder, Ok)
     }
 
-    /// The flags that differ from their defaults, for somebody else's start of this program: neither this command line
-    /// nor its environment is there then, but the file is. Errors: `invalid_argument` for a folder whose name is not Unicode.
+    /// The settings that a flag or the environment says, as flags for somebody else's start of this program: neither this
+    /// command line nor its environment is there then, but the file is. Errors: `invalid_argument` for a folder whose name is not Unicode.
     pub fn as_args(&self) -> Result<Vec<String>, OpError> {
         let mut args = Vec::new();
         if let Some(folder) = &self.data_dir {
@@ -217,18 +217,17 @@ impl Settings {
                 || OpError::invalid("data_dir", "Unicode, to stand in a config", &folder.display().to_string());
             args.extend(["--data-dir".into(), whole.ok_or_else(refused)?]);
         }
-        let keeps = Retention::default();
         let zone = self.time_zone.iana_name().unwrap_or("UTC");
-        for (flag, value, default) in [
-            ("--durability", name_of(self.durability), name_of(DurabilitySetting::default())),
-            ("--time-zone", zone.to_owned(), "UTC".to_owned()),
-            ("--history-days", self.history_days.to_string(), keeps.days.to_string()),
-            ("--history-rows", self.history_rows.to_string(), keeps.rows.to_string()),
-            ("--history-bytes", self.history_bytes.to_string(), keeps.bytes.to_string()),
-            ("--search", name_of(self.search), name_of(Switch::default())),
+        for (flag, value) in [
+            ("--durability", name_of(self.durability)),
+            ("--time-zone", zone.to_owned()),
+            ("--history-days", self.history_days.to_string()),
+            ("--history-rows", self.history_rows.to_string()),
+            ("--history-bytes", self.history_bytes.to_string()),
+            ("--search", name_of(self.search)),
         ] {
             let is_told = self.told.iter().any(|name| name.replace('_', "-") == flag.trim_start_matches("--"));
-            if is_told && value != default {
+            if is_told {
                 args.extend([flag.to_owned(), value]);
             }
         }

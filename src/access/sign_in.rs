@@ -124,7 +124,7 @@ impl Watched {
             return true;
         }
         let holds = kernel.sign_in(&self.id).is_ok_and(|found| found.is_some());
-        self.seen = hint.map(|hint| (hint, now_ms + HOLDS_MS));
+        self.seen = hint.filter(|_| holds).map(|hint| (hint, now_ms + HOLDS_MS));
         holds
     }
 }

@@ -332,9 +332,20 @@ async fn show(
     session: &Session,
     output: &Output,
 ) -> Result<(), Failure> {
+    let mut gathered: Vec<Value> = Vec::new();
     loop {
-        let reply = session.execute(operation, Value::Object(args.clone())).await?;
+        let mut reply = session.execute(operation, Value::Object(args.clone())).await?;
         if output.is_json() {
+            let next = reply.result.get("next_cursor").filter(|cursor| cursor.is_string()).cloned();
+            let things = reply.result.as_object_mut().and_then(|all| all.values_mut().find_map(Value::as_array_mut));
+            if let Some(things) = things {
+                gathered.append(things);
+                if let Some(cursor) = next {
+                    args.insert("cursor".to_owned(), cursor);
+                    continue;
+                }
+                *things = gathered;
+            }
             return output.structured(&reply.result);
         }
         if let Some(secret) = reply.result.get("secret").and_then(Value::as_str) {
@@ -363,9 +374,10 @@ fn line(thing: &Value) -> String {
         let text = match value {
             Value::String(text) => text.replace(char::is_control, " "),
             Value::Array(items) => {
-                items.iter().map(|item| item.as_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
+                let items = items.iter().map(|item| item.as_str().unwrap_or_default().replace(char::is_control, " "));
+                items.collect::<Vec<_>>().join(",")
             }
-            other => other.to_string(),
+            other => other.to_string().replace(char::is_control, " "),
         };
         match FIRST.iter().position(|first| first == name) {
             Some(at) => parts.push((at, text)),

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, Read as _, Write as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _},
     path::PathBuf,
     process::Command,
 };
@@ -27,6 +27,7 @@ use super::{
     Session, complete,
     diff::{coloured, unified},
     output::{Failure, Output, is_coloured},
+    words::harmless,
 };
 
 /// `append`.
@@ -115,9 +116,14 @@ async fn in_editor(key: &str, if_version: Option<u64>, session: &Session, output
     let edited = Edited { key, version: open.version, before: open.text()? };
     let draft = Draft::new(key, key_type, &edited.before)?;
     loop {
-        draft.open()?;
-        let Some(text) = draft.text(&edited.before)? else {
-            return Err(kept(draft, "what is in the file is no UTF-8 text".into()));
+        // Whatever fails from here on, the file may hold what the person has typed.
+        let text = match draft.open().and_then(|()| Ok(draft.text(&edited.before)?)) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(kept(draft, "what is in the file is no UTF-8 text".into())),
+            Err(error) if draft.text(&edited.before).is_ok_and(|text| text.as_ref() == Some(&edited.before)) => {
+                return Err(Failure::Other(anyhow::anyhow!("{error}: nothing was written")));
+            }
+            Err(error) => return Err(kept(draft, error.to_string())),
         };
         if text == edited.before {
             return unchanged(&edited, output);
@@ -133,8 +139,10 @@ async fn in_editor(key: &str, if_version: Option<u64>, session: &Session, output
                 Err(error) => return Err(kept(draft, error.to_string())),
             },
         };
-        if !wants_to_go_on(&wrong)? {
-            return Err(kept(draft, "left as it was".into()));
+        match wants_to_go_on(&wrong) {
+            Ok(true) => {}
+            Ok(false) => return Err(kept(draft, "left as it was".into())),
+            Err(error) => return Err(kept(draft, error.to_string())),
         }
     }
 }
@@ -182,7 +190,13 @@ fn conflict(edited: &Edited<'_>, text: &str, draft: Draft, session: &Session) ->
     };
     let diff = unified(&theirs, text, &title, &format!("yours: from version {}", edited.version));
     let mut stderr = io::stderr().lock();
-    let shown = if is_coloured(&stderr) { coloured(&diff) } else { diff };
+    let shown = if is_coloured(&stderr) {
+        coloured(&diff)
+    } else if stderr.is_terminal() {
+        harmless(&diff)
+    } else {
+        diff
+    };
     let told = stderr.write_all(shown.as_bytes());
     let path = draft.keep();
     let what = format!("nothing was written, your text is in {}: key \"{}\"", path.display(), edited.key);
@@ -198,7 +212,7 @@ fn kept(draft: Draft, why: String) -> Failure {
 }
 
 /// Asks on stderr, so that stdout stays the command's result; no answer is a no.
-fn wants_to_go_on(wrong: &str) -> Result<bool, Failure> {
+fn wants_to_go_on(wrong: &str) -> io::Result<bool> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "mindcache: {wrong}\nedit it again? [y/n] ")?;
     stderr.flush()?;
@@ -230,7 +244,7 @@ impl Draft {
     }
 
     /// Lets the person edit it, through the shell as the command may have arguments.
-    fn open(&self) -> Result<(), Failure> {
+    fn open(&self) -> anyhow::Result<()> {
         let editor = editor();
         let shown = editor.to_string_lossy().into_owned();
         let mut command = if cfg!(windows) {
@@ -248,17 +262,13 @@ impl Draft {
         let status = command.arg(&self.path).status();
         match status {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => {
-                Err(Failure::Other(anyhow::anyhow!("the editor ({shown}) ended with {status}: nothing was written")))
-            }
-            Err(error) => Err(Failure::Other(anyhow::anyhow!(
-                "cannot start the editor ({shown}): {error}; name one in VISUAL or EDITOR"
-            ))),
+            Ok(status) => anyhow::bail!("the editor ({shown}) ended with {status}"),
+            Err(error) => anyhow::bail!("cannot start the editor ({shown}; name another in VISUAL or EDITOR): {error}"),
         }
     }
 
     /// The text as it is now, none if it is no UTF-8. A line end that the editor added at the end is not the person's.
-    fn text(&self, before: &str) -> Result<Option<String>, Failure> {
+    fn text(&self, before: &str) -> io::Result<Option<String>> {
         let Ok(mut text) = String::from_utf8(fs::read(&self.path)?) else { return Ok(None) };
         if !before.ends_with('\n') && text.ends_with('\n') {
             text.pop();

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    model::time,
+    model::{limits, time},
     ops::{
         keys::history::{History, Restore},
         operation::Operation as _,
@@ -54,7 +54,11 @@ pub(super) async fn history(args: HistoryArgs, session: &Session, output: &Outpu
         }
     }
     if output.is_for_a_person() && reply.result.get("next_cursor").is_some_and(Value::is_string) {
-        let more = format!("there are older ones: mindcache history {} --limit {}", args.key, args.limit * 5);
+        let more = format!(
+            "there are older ones: mindcache history {:?} --limit {}",
+            args.key,
+            (args.limit * 5).min(u64::from(limits::PAGE))
+        );
         output.line(&output.paint(ASIDE, &more))?;
     }
     Ok(())

@@ -20,6 +20,7 @@ use crate::{
 use super::{
     Session, complete,
     output::{Failure, Output},
+    words::harmless,
 };
 
 /// `get`.
@@ -294,7 +295,7 @@ pub(super) async fn attr(args: AttrArgs, session: &Session, output: &Output) -> 
     let mut reply = session.execute(ReadKey::NAME, json!({"key": args.key, "limit": 1})).await?;
     if let Some(object) = reply.result.as_object_mut() {
         for of_the_value in ["value", "truncated", "next_offset"] {
-            object.remove(of_the_value);
+            object.shift_remove(of_the_value);
         }
     }
     if output.is_json() {
@@ -302,6 +303,7 @@ pub(super) async fn attr(args: AttrArgs, session: &Session, output: &Output) -> 
     }
     for (name, value) in reply.result.as_object().into_iter().flatten() {
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let shown = if output.is_for_a_person() { harmless(&shown) } else { shown };
         output.line(&format!("{name}: {shown}"))?;
     }
     Ok(())

@@ -52,7 +52,7 @@ pub(super) async fn run(
     let transport = stdio::stdio(end_of_input.clone());
     kernel.keep_well();
     let serving = async {
-        match server.serve(transport).await {
+        match Box::pin(server.serve(transport)).await {
             Ok(running) => {
                 if let Err(error) = running.waiting().await {
                     tracing::warn!(%error, "the session ended badly");

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -19,8 +19,10 @@ use serde_json::Value;
 use crate::{config::Settings, model::instance::InstanceRef, store::sqlite::new_file};
 
 use super::{
-    found::{link_to, told},
+    child::{Running, same_binary},
     output::{Failure, Output},
+    serve::known_token,
+    whereabouts::{link_to, told},
 };
 
 /// How long a server that should be there may take to answer.
@@ -46,8 +48,10 @@ pub(super) fn run(
     let (address, code) = if let Some(found) = running {
         found
     } else {
-        let address = start(&data_dir)?;
-        ask(address, &data_dir).context("the server that was started does not answer")?
+        let (server, address) = start(&data_dir)?;
+        let found = ask(address, &data_dir).context("the server that was started is of no use here")?;
+        server.leave();
+        found
     };
     let name = match instance {
         InstanceRef::Id(id) => id.as_str(),
@@ -65,20 +69,25 @@ pub(super) fn run(
     output.line(&link)
 }
 
-/// Asks the server at an address for a code; none where it wants none. Only a server of this data folder knows the token.
+/// Asks the server of this data folder at an address for a code; none where it wants none.
 fn ask(address: SocketAddr, data_dir: &Path) -> anyhow::Result<(SocketAddr, Option<String>)> {
-    let token = fs::read_to_string(data_dir.join("token")).unwrap_or_default();
+    let token = known_token(data_dir).map_err(|_| anyhow!("the token of the data folder cannot be read"))?;
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
         "POST /api/sign-in/code HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\
          Connection: close\r\n\r\n",
-        token.trim()
+        token.unwrap_or_default()
     )?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| anyhow!("no answer"))?;
+    if head.starts_with("HTTP/1.1 401 ") {
+        bail!(
+            "the server at {address} asks everybody for a key of theirs: the page needs one that serves this user alone"
+        );
+    }
     if !head.starts_with("HTTP/1.1 200 ") {
         bail!("another program answers at {address}");
     }
@@ -86,25 +95,21 @@ fn ask(address: SocketAddr, data_dir: &Path) -> anyhow::Result<(SocketAddr, Opti
     Ok((address, body.get("code").and_then(Value::as_str).map(str::to_owned)))
 }
 
-/// Starts a server that stays, at its usual address or, when that is taken, at a free one.
-fn start(data_dir: &Path) -> anyhow::Result<SocketAddr> {
+/// Starts a server, at its usual address or, when that is taken, at a free one.
+fn start(data_dir: &Path) -> anyhow::Result<(Running, SocketAddr)> {
+    let mut failed = anyhow!("no server could be started; `mindcache serve` says why");
     for listen in ["127.0.0.1:8787", "127.0.0.1:0"] {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = same_binary()?;
         command.arg("--data-dir").arg(data_dir).args(["serve", "--listen", listen]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         detach(&mut command);
-        let mut server = command.spawn().context("cannot start the server")?;
-        let mut line = String::new();
-        if let Some(stdout) = server.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+        let mut server = Running::start(command, Stdio::null())?;
+        match server.address() {
+            Ok(address) => return Ok((server, address)),
+            // The address is taken, or it says why when it is run by itself.
+            Err(error) => failed = error.context("no server could be started; `mindcache serve` says why"),
         }
-        if let Some((_, address)) = line.trim().split_once("http://") {
-            return Ok(address.parse()?);
-        }
-        // It has ended: the address is taken, or it says why when it is run by itself.
-        server.wait()?;
     }
-    bail!("no server could be started; `mindcache serve` says why")
+    Err(failed)
 }
 
 /// The server goes on when this command or its terminal ends.

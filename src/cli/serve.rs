@@ -29,10 +29,10 @@ use crate::{
 
 use super::{
     LAST_BATCH,
-    found::{Found, link},
     issuers::TokenArgs,
     mcp::stop_signal,
     output::{Failure, Output},
+    whereabouts::{Whereabouts, link},
 };
 
 /// `serve`.
@@ -88,8 +88,10 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         return Err(Failure::Usage("--no-auth and --multi-user exclude each other".into()));
     }
     let tokens = args.issuers.tokens()?;
-    if args.no_auth && tokens.is_some() {
-        return Err(Failure::Usage("--no-auth and --issuer exclude each other".into()));
+    if args.is_open() && tokens.is_some() {
+        let text =
+            "--issuer goes with neither --no-auth nor ENVIRONMENT=development: nobody would be asked for a token";
+        return Err(Failure::Usage(text.into()));
     }
     let data_dir = settings.data_dir()?;
     let token = if args.is_open() || args.multi_user { None } else { Some(token(&data_dir)?) };
@@ -108,7 +110,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         // Whoever read the first line may have closed the pipe: that is no reason not to serve.
         let shown = match (&token, args.multi_user) {
             (Some(token), _) => Some(token.clone()),
-            (None, true) => Some(found(&kernel, args.owner.as_deref(), output).await?),
+            (None, true) => Some(make_owner(&kernel, args.owner.as_deref(), output).await?),
             (None, false) => None,
         };
         let link = link(address, pages.as_ref().map(|pages| pages.sign_ins.issue_code()).as_deref());
@@ -131,7 +133,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
             .merge(web::routes(pages.clone()));
         let open = web::open_routes(pages).merge(rest::admin(kernel, args.admin_token));
         let routes = http::guarded(routes, open, access);
-        let told = Found::tell(&data_dir, address);
+        let told = Whereabouts::tell(&data_dir, address);
         let served = http::serve(listener, routes, stop, signal).await;
         told.forget();
         Ok(served?)
@@ -173,16 +175,20 @@ fn introduce(
 
 /// Makes the owner of the server at its first start, with a key that is printed this once. Answers what goes into a
 /// client's configuration.
-async fn found(kernel: &Kernel, email: Option<&str>, output: &Output) -> Result<String, Failure> {
+async fn make_owner(kernel: &Kernel, email: Option<&str>, output: &Output) -> Result<String, Failure> {
     let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "serve", String::new());
     let Some(owner) = kernel.found_server(&caller, email).await? else { return Ok("YOUR_API_KEY".into()) };
     let args = json!({"name": "the first key", "permissions": ["read", "write", "admin", "spend"]});
     let catalog = InstanceRef::Id(InstanceId::catalog());
     let made = kernel.execute(&caller, &catalog, keys::Create::NAME, args).await?;
     let key = made.result.get("secret").and_then(|secret| secret.as_str()).unwrap_or_default().to_owned();
-    output.line(&format!("owner: {owner}"))?;
-    output.line(&format!("admin key, shown this once: {key}"))?;
-    output.line("another one comes from `mindcache key create NAME --permission admin`")?;
+    let told = output
+        .line(&format!("owner: {owner}"))
+        .and_then(|()| output.line(&format!("admin key, shown this once: {key}")))
+        .and_then(|()| output.line("another one comes from `mindcache key create NAME --permission admin`"));
+    if told.is_err() {
+        tracing::warn!("nobody read the admin key; `mindcache key create NAME --permission admin` makes another");
+    }
     Ok(key)
 }
 

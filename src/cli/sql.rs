@@ -10,6 +10,7 @@ use crate::{config::Settings, kernel::clock::Stopwatch, model::error::OpError, s
 use super::{
     Session,
     output::{Failure, Output},
+    words::harmless,
 };
 
 /// A read that lasts keeps the store from tidying up, so it may not last.
@@ -54,7 +55,10 @@ pub(super) fn run(args: &SqlArgs, settings: &Settings, session: &Session, output
             remedy: "Ask for less, with a LIMIT or fewer columns".into(),
         })
     })?;
-    lines.iter().try_for_each(|line| output.line(line))
+    let is_for_a_person = output.is_for_a_person();
+    // What is stored must not steer a terminal; programs get it as it is.
+    let shown = |line: &str| line.split('\t').map(harmless).collect::<Vec<_>>().join("\t");
+    lines.iter().try_for_each(|line| if is_for_a_person { output.line(&shown(line)) } else { output.line(line) })
 }
 
 /// A value on one line: text with its line breaks and tabs spelt out.

@@ -26,9 +26,7 @@ impl Kernel {
     pub async fn merge(&self, caller: &Caller, instance: &InstanceRef, keys: Vec<Portable>) -> Result<Reply, OpError> {
         let handle = self.importing(caller, instance)?;
         let bytes = keys.iter().map(Portable::weight).sum();
-        let reply = handle.write(Order { bytes, ..Order::new(IMPORT, Arc::new(Merge(keys)), caller.clone()) }).await;
-        self.scrub_erased(&handle).await;
-        reply
+        self.write(&handle, Order { bytes, ..Order::new(IMPORT, Arc::new(Merge(keys)), caller.clone()) }).await
     }
 
     /// The key as it is stored, a large value of it in its file already.
@@ -47,7 +45,7 @@ impl Kernel {
     pub async fn replace(&self, caller: &Caller, instance: &InstanceRef, keys: Keys) -> Result<Reply, OpError> {
         let handle = self.importing(caller, instance)?;
         let bytes = keys.bytes();
-        handle.write(Order { bytes, ..Order::new(IMPORT, Arc::new(Become(keys)), caller.clone()) }).await
+        self.write(&handle, Order { bytes, ..Order::new(IMPORT, Arc::new(Become(keys)), caller.clone()) }).await
     }
 
     /// Makes the keys of an instance that the caller may read exactly these: one change.
@@ -57,7 +55,7 @@ impl Kernel {
             return Err(permission::refuse_operation(caller.mode, Action::Instances, Replace::NAME));
         }
         let bytes = map.weight();
-        handle.write(Order { bytes, ..Order::new(Replace::NAME, Arc::new(map), caller.into_owned()) }).await
+        self.write(&handle, Order { bytes, ..Order::new(Replace::NAME, Arc::new(map), caller.into_owned()) }).await
     }
 
     fn importing(&self, caller: &Caller, instance: &InstanceRef) -> Result<Arc<Handle>, OpError> {

@@ -146,7 +146,7 @@ impl Incoming {
     /// Takes the next piece. Errors: `too_large`, and what the disk says; nothing is left of the value then.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), OpError> {
         self.bytes += piece.len();
-        key::check_size("that is being written", self.bytes)?;
+        key::check_bytes(|| "the value that is being written".into(), self.bytes)?;
         if let Some(large) = &mut self.large {
             return large.write(piece);
         }

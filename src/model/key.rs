@@ -148,13 +148,18 @@ impl KeyType {
     }
 }
 
-/// Refuses a value over the limit.
+/// Refuses a value of a key over the limit.
 pub fn check_size(name: &str, bytes: usize) -> Result<(), OpError> {
+    check_bytes(|| format!("the value of key \"{name}\""), bytes)
+}
+
+/// The same where no key is named yet.
+pub fn check_bytes(what: impl FnOnce() -> String, bytes: usize) -> Result<(), OpError> {
     if bytes <= limits::VALUE_BYTES {
         return Ok(());
     }
     Err(OpError::TooLarge {
-        what: format!("the value of key \"{name}\""),
+        what: what(),
         got_bytes: bytes as u64,
         limit_bytes: limits::VALUE_BYTES as u64,
         remedy: "Split it over several keys, or keep it elsewhere and store where it is".into(),

@@ -240,6 +240,7 @@ fn told(name: &str, value: u64) -> String {
     let (second, day) = (1000, 24 * 3600 * 1000);
     match name.rsplit('_').next().unwrap_or_default() {
         "BYTES" | "PIECE" if value.is_multiple_of(mib) => format!("{} MiB", value / mib),
+        "BYTES" | "PIECE" if value < kib => counted(" bytes"),
         "BYTES" | "PIECE" => format!("{} KiB", value / kib),
         "MS" if value.is_multiple_of(day) => format!("{} days", value / day),
         "MS" => format!("{} s", value / second),

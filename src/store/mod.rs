@@ -65,9 +65,9 @@ pub trait Store: Send + Sync {
     /// Notes, durably, that an instance is to be scrubbed, until it is said to be done.
     fn note_scrub(&self, id: &InstanceId) -> Result<(), OpError>;
     /// What is noted now, to be given back when it is done.
-    fn noted_scrub(&self, id: &InstanceId) -> Option<Vec<u8>>;
+    fn noted_scrubs(&self, id: &InstanceId) -> Result<Vec<String>, OpError>;
     /// Notes that what was noted is done. What was noted since stays.
-    fn note_scrubbed(&self, id: &InstanceId, noted: &[u8]) -> Result<(), OpError>;
+    fn note_scrubbed(&self, noted: &[String]) -> Result<(), OpError>;
     /// The duties of the store; nothing while another process has them, or when there is no store yet.
     fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError>;
 }

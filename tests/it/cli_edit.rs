@@ -140,6 +140,15 @@ fn an_editor_that_fails_or_is_not_there_changes_nothing() {
 }
 
 #[test]
+fn bug_an_editor_that_failed_in_the_second_round_took_the_text_of_the_first_with_it() {
+    let env = Env::new();
+    env.cli(&["set", "k", "{}", "--type", "json"]).ok();
+    let script = "if [ -e once ]; then exit 3; else touch once; echo 'mine, no json' > \"$1\"; fi";
+    let message = edit(&env, "k", script, "y\n").fails(1);
+    assert_eq!(kept(&env, &message), "mine, no json\n");
+}
+
+#[test]
 fn a_script_replaces_a_piece_and_appends() {
     let env = Env::new();
     env.cli(&["set", "k", "a b a"]).ok();

@@ -5,6 +5,7 @@ use std::{
     process::Stdio,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use crate::harness::{Env, http::Server};
@@ -63,6 +64,18 @@ fn a_value_is_put_got_and_deleted_as_it_is() {
     let mut other = server.connect();
     other.send("GET", "/v1/i/default/keys/seen", &[], b"");
     assert_eq!(other.response().status, 401, "the token is asked for here too");
+}
+
+#[test]
+fn bug_the_last_piece_of_an_image_was_shown_as_a_picture() {
+    let env = Env::new();
+    env.cli_with_stdin(&["set", "logo", "--type", "image", "--content-type", "image/png"], &[7; 300]).ok();
+    let mut client = env.mcp();
+    let piece = client.call("read_key", json!({"key": "logo", "offset": 200}));
+    assert!(!piece.content.iter().any(|block| block["type"] == "image"), "{piece:?}");
+    assert!(piece.text().contains(&STANDARD.encode([7; 100])), "{piece:?}");
+    let whole = client.call("read_key", json!({"key": "logo"}));
+    assert!(whole.content.iter().any(|block| block["type"] == "image"), "{whole:?}");
 }
 
 #[test]

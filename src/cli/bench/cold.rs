@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::Plan;
-use super::client::{Server, same_binary};
+use super::client::{Server, same_binary_alone};
 use super::figures::{grouped, median, median_known, median_ratio, millis, percentile};
 use super::report::{Column, Ratio, Report};
 use super::scratch::Scratch;
@@ -100,7 +100,7 @@ fn bare_row(bare: &[f64]) -> Vec<Option<f64>> {
 }
 
 fn bare_start() -> anyhow::Result<Duration> {
-    let mut command = same_binary()?;
+    let mut command = same_binary_alone()?;
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();
     let status = command.status().context("cannot start the binary")?;

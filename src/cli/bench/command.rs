@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use super::Plan;
-use super::client::same_binary;
+use super::client::same_binary_alone;
 use super::figures::{grouped, median, median_known, millis, number, percentile, ratio};
 use super::report::{Column, Ratio, Report};
 use super::scratch::Scratch;
@@ -80,7 +80,7 @@ impl Runs {
 
 /// Runs this binary to its end; answers how long that took, in milliseconds.
 fn ended(store: &Scratch, args: &[String]) -> anyhow::Result<f64> {
-    let mut command = same_binary()?;
+    let mut command = same_binary_alone()?;
     command.args(args).env("MINDCACHE_DATA_DIR", store.store());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use rusqlite::Connection;
 
 use super::Plan;
-use super::client::same_binary;
+use super::client::same_binary_alone;
 use super::figures::{grouped, ratio};
 use super::report::{Column, Ratio, Report};
 use super::scratch::Scratch;
@@ -90,7 +90,7 @@ fn mib(file: &Path) -> anyhow::Result<f64> {
 
 /// Runs a command on a store to its end.
 fn command(store: &Scratch, args: &[&str]) -> anyhow::Result<Run> {
-    let mut command = same_binary()?;
+    let mut command = same_binary_alone()?;
     command.args(args).env("MINDCACHE_DATA_DIR", store.store());
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;

@@ -70,7 +70,7 @@ pub(super) async fn run(
         checks.push(Check::new("store", "none yet: it is made on first use", Vec::new()));
     }
     checks.push(transport("stdio", trip::stdio(&root)));
-    checks.push(transport("HTTP", trip::http(&root)));
+    checks.push(transport("HTTP", trip::http()));
     checks.extend(clients::checks(settings));
     tell(&checks, output)?;
     let faults = checks.iter().filter(|check| !check.is_well()).count();

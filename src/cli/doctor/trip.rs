@@ -1,17 +1,17 @@
 //! A client's first words on each transport, to a server of this very binary.
 
 use std::{
-    io::{BufRead as _, BufReader, Read, Write as _},
+    io::{Read, Write as _},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    thread,
+    process::Stdio,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+
+use crate::cli::child::{Running, same_binary_alone};
 
 /// How long a client would wait, and we too.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,55 +22,25 @@ const INITIALIZE: &str = concat!(
     r#""}}}"#
 );
 
-/// A server that ends with its handle.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn start(root: &Path, args: &[&str]) -> anyhow::Result<Server> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find the running binary")?);
-    command.args(args).arg("--data-dir").arg(root);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    Ok(Server(command.spawn().context("the server did not start")?))
-}
-
-/// The first line of a server's output, in time.
-fn first_line(server: &mut Server) -> anyhow::Result<String> {
-    let stdout = server.0.stdout.take().context("the server has no output")?;
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut line = String::new();
-        let read = BufReader::new(stdout).read_line(&mut line);
-        // Nobody may be waiting any more.
-        drop(sender.send(read.map(|_| line)));
-    });
-    let line = receiver.recv_timeout(PATIENCE).context("the server said nothing in 10 s")??;
-    if line.is_empty() {
-        bail!("the server ended at once");
-    }
-    Ok(line)
-}
-
 /// `mindcache mcp`.
 pub(super) fn stdio(root: &Path) -> anyhow::Result<String> {
-    let mut server = start(root, &["mcp"])?;
-    let stdin = server.0.stdin.as_mut().context("the server has no input")?;
+    let mut command = same_binary_alone()?;
+    command.arg("mcp").arg("--data-dir").arg(root);
+    let mut server = Running::start(command, Stdio::piped())?;
+    let stdin = server.child()?.stdin.as_mut().context("the server has no input")?;
     writeln!(stdin, "{INITIALIZE}")?;
     stdin.flush()?;
-    understood(&first_line(&mut server)?)
+    understood(&server.first_line()?)
 }
 
-/// `mindcache serve`, on a port that is free.
-pub(super) fn http(root: &Path) -> anyhow::Result<String> {
-    let mut server = start(root, &["serve", "--listen", "127.0.0.1:0", "--no-auth"])?;
-    let line = first_line(&mut server)?;
-    let (_, address) = line.trim().split_once("http://").context("the server does not say where it listens")?;
+/// `mindcache serve`, on a port that is free, over an empty folder: it asks for no token, and `open` is to find the server
+/// of the real one.
+pub(super) fn http() -> anyhow::Result<String> {
+    let folder = tempfile::tempdir().context("there is no folder for a server to be tried in")?;
+    let mut command = same_binary_alone()?;
+    command.args(["serve", "--listen", "127.0.0.1:0", "--no-auth", "--data-dir"]).arg(folder.path());
+    let mut server = Running::start(command, Stdio::null())?;
+    let address = server.address()?;
     let mut stream = TcpStream::connect(address).context("the server takes no connection")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(

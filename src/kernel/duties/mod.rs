@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     model::{
-        error::OpError,
+        error::{OpError, Reason},
         instance::{Instance, InstanceId},
         kind::Kind as _,
         limits,
@@ -158,7 +158,7 @@ impl Kernel {
         if is_time_for_all {
             duties.all_at_ms = now_ms.saturating_add(ALL_EVERY_MS);
             duties.rest = duties.ids.iter().cloned().collect();
-            self.forget_instances().await?;
+            while self.forget_instances().await? > 0 {}
             self.sweep(Arc::clone(&duties.duty), now_ms).await?;
         }
         for id in duties.take_due() {
@@ -212,12 +212,21 @@ impl Kernel {
             Ok(Ok(Ok(is_done))) => match self.index(&id, is_thorough).await {
                 Ok(true) if is_done => {}
                 Ok(_) => drop(duties.again.insert(id)),
-                Err(error) => tracing::warn!(%error, instance = %id, "the search index of an instance is behind"),
+                Err(error) => {
+                    tracing::warn!(%error, instance = %id, "the search index of an instance is behind");
+                    duties.again.insert(id);
+                }
             },
-            Ok(Ok(Err(error))) => tracing::warn!(%error, instance = %id, "upkeep of an instance failed"),
+            Ok(Ok(Err(error))) => {
+                tracing::warn!(%error, instance = %id, "upkeep of an instance failed");
+                if matches!(error, OpError::Unavailable { reason: Reason::Busy, .. }) {
+                    duties.again.insert(id);
+                }
+            }
             Ok(Err(_)) => tracing::error!(instance = %id, "upkeep of an instance failed inside mindcache"),
             Err(_) => {
                 tracing::warn!(instance = %id, "upkeep of an instance waits for the process that holds it");
+                duties.again.insert(id.clone());
                 duties.waiting.push((id, working));
             }
         }

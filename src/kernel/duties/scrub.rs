@@ -39,9 +39,9 @@ impl Kernel {
     /// again.
     pub async fn scrub(&self, id: &InstanceId) -> Result<bool, OpError> {
         // What is noted later is another purge, which this may come too early for.
-        let noted = self.store.noted_scrub(id).unwrap_or_default();
+        let noted = self.store.noted_scrubs(id)?;
         if !id.is_catalog() && !self.is_listed(id)? {
-            self.store.note_scrubbed(id, &noted)?;
+            self.store.note_scrubbed(&noted)?;
             return Ok(true);
         }
         if !self.erase_rest(id).await? {
@@ -62,7 +62,7 @@ impl Kernel {
             match tokio::time::timeout(VISIT, working).await {
                 Ok(done) => {
                     if done.map_err(|_| stopped())?? {
-                        self.store.note_scrubbed(id, &noted)?;
+                        self.store.note_scrubbed(&noted)?;
                         return Ok(true);
                     }
                 }

@@ -42,7 +42,7 @@ impl Kernel {
             let (from, target, large) = (Arc::clone(&from), id.clone(), Arc::clone(&large));
             blocking(move || from.store.share_blobs(&from.id, &target, &large)).await?;
             tries += 1;
-            match to.write(order.clone()).await {
+            match self.write(&to, order.clone()).await {
                 // Upkeep took them away again before the turn.
                 Err(OpError::Unavailable { reason: Reason::Damaged, .. }) if tries < TRIES => {}
                 done => break done?,

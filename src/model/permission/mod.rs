@@ -9,7 +9,11 @@ pub mod party;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{error::OpError, key::Key, tags::SystemTag};
+use super::{
+    error::OpError,
+    key::Key,
+    tags::{SystemTag, SystemTags},
+};
 
 pub use decision::{Decision, Grant, Permission, Place, Standing, decide, permission, reaches, together};
 use party::{LOCAL, Party};
@@ -162,8 +166,9 @@ pub fn check(mode: Mode, action: Action, name: &str, key: &Key) -> Result<(), Op
         Action::Delete if key.system_tags.has(SystemTag::Protected) => {
             denied("deleting", "It is protected; a person must take the tag off first")
         }
-        Action::Create if mode != Mode::Edit && key.system_tags.has(SystemTag::SystemPrompt) => {
-            denied("creating SystemPrompt", "Only edit mode makes keys of the system prompt")
+        // A template that models may not write shows what they may not read; a key of the prompt speaks for the person.
+        Action::Create if mode != Mode::Edit && key.system_tags != SystemTags::for_new_key() => {
+            denied("creating", "Only edit mode chooses its system tags; without them it is made")
         }
         _ => Ok(()),
     }
@@ -197,7 +202,7 @@ fn verb(action: Action) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{key::KeyType, tags::SystemTags, value::Stored};
+    use crate::model::{key::KeyType, value::Stored};
 
     fn key(tags: &[SystemTag]) -> Key {
         let mut key = Key::new(KeyType::Text, Stored::Inline(String::new()));
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn the_mode_table() {
         use Action::{Attributes, Create, Delete, Read, Write};
-        use SystemTag::{LlmRead, LlmWrite, Protected, SystemPrompt};
+        use SystemTag::{ApplyTemplate, LlmRead, LlmWrite, Protected, SystemPrompt};
         let table: &[(Action, &[SystemTag], [bool; 3])] = &[
             (Read, &[], [false, false, true]),
             (Read, &[LlmWrite], [false, false, true]),
@@ -220,6 +225,8 @@ mod tests {
             (Write, &[SystemPrompt, LlmWrite], [false, true, true]),
             (Create, &[LlmRead, LlmWrite], [false, true, true]),
             (Create, &[SystemPrompt], [false, false, true]),
+            (Create, &[LlmRead, ApplyTemplate], [false, false, true]),
+            (Create, &[LlmRead, LlmWrite, Protected], [false, false, true]),
             (Delete, &[LlmRead], [false, false, true]),
             (Delete, &[LlmWrite], [false, true, true]),
             (Delete, &[LlmWrite, Protected], [false, false, false]),

@@ -68,7 +68,7 @@ fn room(count: u64, kind: &str) -> Result<(), OpError> {
         return Ok(());
     }
     let rule = format!("there are {count} records of the kind {kind}, which is the limit: remove some first");
-    Err(OpError::invalid("name", rule, ""))
+    Err(OpError::invalid("arguments", rule, ""))
 }
 
 /// The refusal of who has no account to act on: a key that reaches no further than some projects or instances, a key

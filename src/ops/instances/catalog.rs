@@ -111,7 +111,7 @@ pub fn check_room(count: u64) -> Result<(), OpError> {
          its 7 days are over",
         limits::INSTANCES
     );
-    Err(OpError::invalid("name", rule, &count.to_string()))
+    Err(OpError::invalid("arguments", rule, &count.to_string()))
 }
 
 /// The name, if nobody has it. Errors: `already_exists`.

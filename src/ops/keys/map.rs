@@ -177,6 +177,10 @@ enum Put {
 impl Wanted {
     fn put(&self, tx: &mut Tx<'_>, cx: &Cx, name: &str) -> Result<Put, OpError> {
         let held = tx.get::<Key>(name)?;
+        // Of a key that may not be read, nothing that follows may tell what it is like.
+        if let Some(held) = held.as_ref().filter(|held| !may_read(cx.mode, &held.content)) {
+            cx.check(Action::Write, name, &held.content)?;
+        }
         let fresh_type = if self.is_structured { KeyType::Json } else { KeyType::Text };
         let before = held.as_ref().map(|held| &held.content);
         let mut key = before.map_or_else(|| Key::new(fresh_type, Stored::Inline(String::new())), Key::without_value);
@@ -184,6 +188,9 @@ impl Wanted {
         let content = key.key_type.decode(name, self.value.clone())?;
         let Some(held) = &held else {
             cx.check(Action::Create, name, &key)?;
+            if key.z_index != 0 {
+                cx.check(Action::Attributes, name, &key)?;
+            }
             keep(tx, name, key, content, None)?;
             return Ok(Put::Created);
         };

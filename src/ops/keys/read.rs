@@ -49,6 +49,9 @@ pub struct Piece {
     /// Length of the whole value, for the outcome.
     #[serde(skip)]
     length: u64,
+    /// It is the whole value.
+    #[serde(skip)]
+    is_whole: bool,
 }
 
 impl Report for Piece {
@@ -67,8 +70,8 @@ impl Report for Piece {
     }
 
     fn image(&self) -> Option<(String, String)> {
-        let whole = self.key.key_type == KeyType::Image && !self.truncated && self.length > 0;
-        let value = self.key.value.as_ref().filter(|_| whole)?;
+        let is_shown = self.key.key_type == KeyType::Image && self.is_whole && self.length > 0;
+        let value = self.key.value.as_ref().filter(|_| is_shown)?;
         Some((self.key.content_type.clone()?, value.clone()))
     }
 }
@@ -98,7 +101,8 @@ impl Operation for Read {
         }
         let truncated = end < length;
         let key = KeyView { value: Some(value), ..KeyView::of(&held) };
-        Ok(Step::Done(Piece { key, truncated, next_offset: truncated.then_some(end), length }))
+        let is_whole = offset == 0 && !truncated;
+        Ok(Step::Done(Piece { key, truncated, next_offset: truncated.then_some(end), length, is_whole }))
     }
 }
 

@@ -214,9 +214,11 @@ pub(super) fn explain(error: &rusqlite::Error, path: &Path) -> OpError {
         Some(code) if code == ErrorCode::DiskFull || is_no_room => {
             (Reason::DiskFull, "free some space, then try again; nothing was changed")
         }
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            (Reason::ReadOnly, "make the folder writable for this user: SQLite needs that also for reading")
-        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
+            Reason::ReadOnly,
+            "make the folder writable for this user, which SQLite needs also for reading; if it is, this process has too \
+             many files open",
+        ),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             (Reason::Damaged, "put the file back from a backup; it was left as it is")
         }

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -46,30 +46,42 @@ pub(super) fn note_scrub(root: &Path, id: &InstanceId) -> Result<(), OpError> {
     let folder = root.join(SCRUB);
     let note = || {
         files::make_folder(&folder)?;
-        let mut file = files::shared_file(&folder.join(id.as_str()))?;
-        // Another purge than the one that was noted here before: whoever scrubs for that one has not done this.
-        file.write_all(uuid::Uuid::new_v4().hyphenated().to_string().as_bytes())?;
-        file.sync_all()?;
+        // A file of its own for each purge: whoever scrubs for another has not done this one.
+        files::shared_file(&folder.join(format!("{id}.{}", uuid::Uuid::new_v4())))?.sync_all()?;
         files::sync_folder(&folder)
     };
     note().map_err(|error| files::unavailable(&error, "note in", &folder))
 }
 
-/// What is noted of an instance that is to be scrubbed.
-pub(super) fn noted_scrub(root: &Path, id: &InstanceId) -> Option<Vec<u8>> {
-    fs::read(root.join(SCRUB).join(id.as_str())).ok()
+/// The notes that an instance is to be scrubbed.
+pub(super) fn noted_scrubs(root: &Path, id: &InstanceId) -> Result<Vec<String>, OpError> {
+    Ok(scrubs(root)?.into_iter().filter(|name| of_note(name) == Some(id.as_str())).collect())
 }
 
-/// Notes that an instance was scrubbed for what had been noted, unless something else was noted since.
-pub(super) fn note_scrubbed(root: &Path, id: &InstanceId, noted: &[u8]) -> Result<(), OpError> {
+/// Notes that an instance was scrubbed for what these notes say; what was noted since stays.
+pub(super) fn note_scrubbed(root: &Path, noted: &[String]) -> Result<(), OpError> {
     let folder = root.join(SCRUB);
-    if noted_scrub(root, id).is_none_or(|now| now != noted) {
-        return Ok(());
-    }
-    match fs::remove_file(folder.join(id.as_str())) {
+    noted.iter().try_for_each(|name| match fs::remove_file(folder.join(name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files::unavailable(&error, "note in", &folder)),
         _ => Ok(()),
-    }
+    })
+}
+
+/// All notes.
+fn scrubs(root: &Path) -> Result<Vec<String>, OpError> {
+    let folder = root.join(SCRUB);
+    let names = match fs::read_dir(&folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let names = names.map_err(|error| files::unavailable(&error, "look through", &folder))?;
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+}
+
+/// The instance of a note; those of the first version have no more than its id.
+fn of_note(name: &str) -> Option<&str> {
+    name.split('.').next()
 }
 
 impl Duty for SqliteDuty {
@@ -96,14 +108,10 @@ impl Duty for SqliteDuty {
 
     fn to_scrub(&self) -> Result<Vec<InstanceId>, OpError> {
         backup::sweep(&self.root).map_err(|error| files::unavailable(&error, "tidy", &self.root))?;
-        let folder = self.root.join(SCRUB);
-        let names = match fs::read_dir(&folder) {
-            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        };
-        let names = names.map_err(|error| files::unavailable(&error, "look through", &folder))?;
-        Ok(names.iter().filter_map(|name| InstanceId::parse(name.to_str()?)).collect())
+        let mut ids: Vec<_> = scrubs(&self.root)?.iter().filter_map(|name| InstanceId::parse(of_note(name)?)).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
     }
 }
 

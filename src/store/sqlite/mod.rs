@@ -246,12 +246,12 @@ impl Store for SqliteStore {
         duty::note_scrub(&self.root, id)
     }
 
-    fn noted_scrub(&self, id: &InstanceId) -> Option<Vec<u8>> {
-        duty::noted_scrub(&self.root, id)
+    fn noted_scrubs(&self, id: &InstanceId) -> Result<Vec<String>, OpError> {
+        duty::noted_scrubs(&self.root, id)
     }
 
-    fn note_scrubbed(&self, id: &InstanceId, noted: &[u8]) -> Result<(), OpError> {
-        duty::note_scrubbed(&self.root, id, noted)
+    fn note_scrubbed(&self, noted: &[String]) -> Result<(), OpError> {
+        duty::note_scrubbed(&self.root, noted)
     }
 
     fn duty(&self) -> Result<Option<Box<dyn Duty>>, OpError> {

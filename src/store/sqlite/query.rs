@@ -13,6 +13,7 @@ use super::{SqliteStore, connection, files};
 use crate::model::{
     error::{OpError, Reason},
     instance::InstanceId,
+    kind,
 };
 
 /// The tables that a question may be asked of.
@@ -45,7 +46,8 @@ impl SqliteStore {
 
 fn prepare(connection: &mut Connection, is_late: impl FnMut() -> bool + Send + 'static) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.execute_batch(VIEWS)?;
+    let internal = kind::INTERNAL.map(|kind| format!("'{kind}'")).join(", ");
+    connection.execute_batch(&VIEWS.replace("$internal", &internal))?;
     connection.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => {
             Authorization::Allow

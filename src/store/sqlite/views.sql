@@ -21,7 +21,8 @@ FROM main.record
 WHERE kind = 'key' AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER));
 
 CREATE TEMP VIEW key_tags AS
-SELECT id AS key, CAST(key AS TEXT) AS tag FROM main.entry WHERE name = 'tag' AND kind = 'key';
+SELECT entry.id AS key, CAST(entry.key AS TEXT) AS tag
+FROM main.entry JOIN temp.keys ON keys.key = entry.id WHERE entry.name = 'tag' AND entry.kind = 'key';
 
 CREATE TEMP VIEW changes AS
 SELECT seq,
@@ -31,7 +32,7 @@ SELECT seq,
        json_extract(actor, '$.client') AS client,
        json_extract(body, '$.value.inline') AS value
 FROM main.log
-WHERE kind NOT IN ('reply', 'erasure', 'undone');
+WHERE kind NOT IN ($internal);
 
 CREATE TEMP VIEW instances AS
 SELECT id,

@@ -26,6 +26,14 @@ fn enter(server: &Server, project: &Value, proof: &str) -> Result<Value, String>
 }
 
 #[test]
+fn bug_another_project_was_renamed_to_default() {
+    let env = Env::new();
+    local(&env, "project_create", &json!({"name": "team"}));
+    env.cli(&["call", "project_update", &json!({"project": "team", "name": "default"}).to_string()]).fails(4);
+    assert_eq!(local(&env, "project_update", &json!({"project": "default", "name": "default"}))["name"], "default");
+}
+
+#[test]
 fn one_address_gives_each_their_own_memory() {
     let env = Env::new();
     let (_, ann) = user(&env, "ann@example.com");

@@ -63,6 +63,9 @@ fn development_is_for_the_loopback_alone() {
     assert_eq!(crate::harness::run(development("0.0.0.0:0"), b"").code, 2);
     env.cli(&["serve", "--multi-user", "--no-auth"]).fails(2);
     env.cli(&["serve", "--owner", "a@b"]).fails(2);
+    let mut issued = development("127.0.0.1:0");
+    issued.args(["--issuer", "https://id.example.com aud=me"]);
+    assert!(crate::harness::run(issued, b"").fails(2).contains("--issuer"), "tokens would count for nothing");
     let server = Server::start(development("127.0.0.1:0"), env.data());
     let warned = std::iter::from_fn(|| Some(server.next_line())).find(|line| line.starts_with("WARNING"));
     assert!(warned.is_some());

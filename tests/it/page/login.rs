@@ -190,6 +190,41 @@ fn open_finds_the_server_or_starts_one_and_gives_no_code_away() {
 }
 
 #[test]
+fn bug_doctor_made_open_forget_the_server_that_runs() {
+    let env = Env::new();
+    env.cli(&["set", "a", "1"]).ok();
+    let (server, _) = served(&env, &[]);
+    let told = env.cli(&["doctor"]).ok();
+    assert!(told.contains("HTTP"), "{told}");
+    let link = env.cli(&["open", "--print"]).ok();
+    assert!(link.starts_with(&format!("http://{}/", server.address)), "{link}");
+}
+
+/// The server was killed, and somebody else's program has its address now.
+#[test]
+fn bug_open_sent_the_token_to_whoever_listened_at_the_address_of_a_server_that_was_gone() {
+    let env = Env::new();
+    env.cli(&["set", "a", "1"]).ok();
+    let first = env.cli(&["open", "--print"]).ok();
+    let told = std::fs::read_to_string(env.data().join("server")).unwrap();
+    let [address, pid] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    crate::harness::kill(pid.parse().unwrap());
+    assert!(first.contains(address));
+    let mut stranger = None;
+    crate::harness::eventually("the address is free", || {
+        stranger = std::net::TcpListener::bind(address).ok();
+        stranger.is_some()
+    });
+    let stranger = stranger.unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    let second = env.cli(&["open", "--print"]).ok();
+    let told = std::fs::read_to_string(env.data().join("server")).unwrap();
+    crate::harness::kill(told.lines().nth(1).unwrap().parse().unwrap());
+    assert!(!second.contains(address), "{second}");
+    assert!(stranger.accept().is_err(), "nobody came to the stranger");
+}
+
+#[test]
 fn open_starts_a_server_that_stays_when_none_runs() {
     let env = Env::new();
     env.cli(&["set", "a", "1"]).ok();

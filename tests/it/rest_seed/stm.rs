@@ -150,6 +150,44 @@ fn a_map_shows_and_changes_what_the_caller_may() {
     assert_eq!((&all["hidden"]["value"], &all["open"]["value"]), (&json!("1"), &json!("4")));
 }
 
+/// An agent that may write, by a key of its own.
+fn agent(world: &World) -> String {
+    let args = json!({"name": "agent", "kind": "agent", "permissions": ["read", "write"]});
+    let made = world.owner("POST", "/v1/i/{i}/ops/api_key_create", &args);
+    format!("Bearer {}", made["secret"].as_str().unwrap())
+}
+
+#[test]
+fn bug_a_map_made_templates_that_showed_hidden_keys() {
+    let world = World::new();
+    let hidden = json!({"secret": {"value": "s3cret", "attributes": {"systemTags": []}}});
+    assert_eq!(put(&world, &[], &hidden).status, 200);
+    let agent = agent(&world);
+    let made = |attributes: Value| {
+        let map = json!({"mine": {"value": "{{secret}}", "attributes": attributes}});
+        send(&world, &agent, "PUT", &[], &map).status
+    };
+    assert_eq!(made(json!({"systemTags": ["LLMRead", "ApplyTemplate"]})), 403);
+    assert_eq!(made(json!({"readonly": true, "template": true})), 403);
+    assert_eq!(made(json!({"systemTags": ["LLMRead", "LLMWrite", "protected"]})), 403);
+    assert_eq!(made(json!({"zIndex": 4})), 403);
+    assert_eq!(made(json!({})), 200, "a plain key is made");
+}
+
+#[test]
+fn bug_a_map_told_who_guessed_the_value_of_a_hidden_key() {
+    let world = World::new();
+    let hidden = json!({"secret": {"value": "s3cret", "attributes": {"systemTags": []}}});
+    assert_eq!(put(&world, &[], &hidden).status, 200);
+    let agent = agent(&world);
+    let answers = ["s3cret", "wrong"].map(|guess| {
+        let response = send(&world, &agent, "PUT", &[], &json!({"secret": {"value": guess}}));
+        (response.status, response.json()["detail"].clone())
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].0, 403);
+}
+
 #[test]
 fn large_values_go_in_and_out() {
     let world = World::new();

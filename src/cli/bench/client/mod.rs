@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+pub(super) use crate::cli::child::same_binary_alone;
 pub(super) use follower::Follower;
 pub(super) use http::{Connection, HttpServer};
 pub(super) use message::{Heard, Said};
 pub(super) use pipes::{Listed, Requests, Server};
-pub(super) use process::same_binary;
 
 /// One `tools/call`.
 #[derive(Serialize)]

@@ -5,35 +5,13 @@ use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::BufReader;
 use std::path::PathBuf;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
 
 use anyhow::Context as _;
 
 use super::watchdog::{Pulse, Watchdog};
-use crate::cli::bench::scratch::Scratch;
-
-/// What would make a bench measure something else than it says.
-const NOT_INHERITED: &[&str] = &[
-    "MINDCACHE_INSTANCE",
-    "MINDCACHE_MODE",
-    "MINDCACHE_LOG",
-    "MINDCACHE_LISTEN",
-    "MINDCACHE_NO_AUTH",
-    "MINDCACHE_COMPLETE",
-    "MINDCACHE_BENCH_STATS",
-    "MINDCACHE_BENCH_COMMIT_DELAY_MS",
-];
-
-/// This very binary, to be run with other arguments.
-pub(in super::super) fn same_binary() -> anyhow::Result<Command> {
-    let binary = std::env::current_exe().context("cannot find the running binary")?;
-    let mut command = Command::new(binary);
-    for name in NOT_INHERITED {
-        command.env_remove(name);
-    }
-    Ok(command)
-}
+use crate::cli::{bench::scratch::Scratch, child::same_binary_alone};
 
 /// A process just started. It is killed when its watchdog is dropped.
 pub(super) struct Process {
@@ -55,7 +33,7 @@ impl Process {
     pub(super) fn start(scratch: &Scratch, args: &[&str], env: &[(&str, &OsStr)]) -> anyhow::Result<Self> {
         let path = scratch.file("stderr.log");
         let stderr = OpenOptions::new().create(true).append(true).open(&path)?;
-        let mut command = same_binary()?;
+        let mut command = same_binary_alone()?;
         command.args(args).env("MINDCACHE_DATA_DIR", scratch.store());
         command.envs(env.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);

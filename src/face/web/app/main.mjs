@@ -2,7 +2,7 @@
 import { effect, html, render, untracked } from './vendor/ui.mjs';
 import { about } from './net/api.mjs';
 import { enter } from './net/login.mjs';
-import { connection, go, instance, loadInstances, place, why } from './state/app.mjs';
+import { connection, go, instance, loadInstances, parse, place, why } from './state/app.mjs';
 import { loadFacets } from './state/facets.mjs';
 import { active, failure, lastChange, reload, selected, total } from './state/keys.mjs';
 import { start, stop } from './state/live.mjs';
@@ -27,7 +27,8 @@ async function enterInstance(name, page) {
 
 async function begin() {
   const refused = await enter();
-  place.value = { ...place.peek(), ...parsed() };
+  // The place may have been changed by the sign-in.
+  place.value = parse(location.hash);
   render(html`<${Shell} />`, root);
   let page;
   try {
@@ -63,12 +64,6 @@ async function begin() {
       untracked(() => reload());
     }
   });
-}
-
-/** The place may have been changed by the sign-in. */
-function parsed() {
-  const at = /^#\/i\/([^/]+)\/keys/.exec(location.hash);
-  return at ? { instance: decodeURIComponent(at[1]) } : {};
 }
 
 begin();

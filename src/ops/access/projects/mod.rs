@@ -159,6 +159,11 @@ pub struct Create {
     pub description: Option<Word>,
 }
 
+/// Whether a name is that of the project which the user of the machine has without a record.
+fn is_implied(owner: &str, name: &str) -> bool {
+    owner == LOCAL && name == DEFAULT_PROJECT
+}
+
 impl Operation for Create {
     const NAME: &'static str = "project_create";
     const META: OpMeta = OpMeta { events: &["project.created"], ..meta("Make a project", EffectClass::Create) };
@@ -168,10 +173,10 @@ impl Operation for Create {
         let who = standing::known(tx, cx)?;
         account(&who.standing, "making a project")?;
         let called = name("name", &self.name)?;
-        if who.project == DEFAULT_PROJECT && called == DEFAULT_PROJECT {
+        let (id, owner) = (secrets::id(cx, 0)?, who.standing.user);
+        if is_implied(&owner, &called) {
             return Err(taken(&called));
         }
-        let (id, owner) = (secrets::id(cx, 0)?, who.standing.user);
         let description = self.description.as_ref().map(|text| text.as_str().to_owned());
         let project = enter(tx, &id, &owner, &called, description)?;
         Ok(Step::Done(ProjectView::new(&id, project, "owner", Some((cx.now_ms, cx.now_ms)))))
@@ -229,7 +234,9 @@ impl Operation for Update {
         let mut project = before.clone();
         if let Some(given) = &self.name {
             project.name = name("name", given)?;
-            if project.name != before.name && by_name(tx, &project.owner, &project.name)?.is_some() {
+            let is_own = project.name == before.name || id == DEFAULT_PROJECT;
+            let is_there = by_name(tx, &project.owner, &project.name)?.is_some_and(|other| other.record.id != id);
+            if is_there || (!is_own && is_implied(&project.owner, &project.name)) {
                 return Err(taken(&project.name));
             }
         }

@@ -23,7 +23,8 @@ export const why = signal(null);
 
 export const instance = computed(() => place.value.instance);
 
-function parse(hash) {
+/** The place that an address names. */
+export function parse(hash) {
   const [path, query = ''] = hash.slice(1).split('?');
   const parts = path.split('/').filter(Boolean).map(part => {
     try {
@@ -66,9 +67,15 @@ addEventListener('popstate', () => {
 });
 
 export async function loadInstances() {
-  const found = await op('default', 'instance_list', {});
-  instances.value = found.instances;
-  return found.instances;
+  const all = [];
+  let cursor;
+  do {
+    const page = await op('default', 'instance_list', { limit: 1000, ...(cursor ? { cursor } : {}) });
+    all.push(...page.instances);
+    cursor = page.next_cursor;
+  } while (cursor);
+  instances.value = all;
+  return all;
 }
 
 let toastTimer;

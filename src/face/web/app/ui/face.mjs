@@ -19,7 +19,7 @@ const COLOURS = 6;
 const KNOWN = { you: 0, 'claude-code': 1, codex: 2, 'gemini-cli': 3 };
 
 export function colour(name) {
-  if (name in KNOWN) return KNOWN[name];
+  if (Object.hasOwn(KNOWN, name)) return KNOWN[name];
   let sum = 0;
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
   return 1 + (sum % (COLOURS - 1));

@@ -1,8 +1,8 @@
 //! Where the server of a data folder listens, and its process: a small file in it, for `open`.
 
 use std::{
-    fs,
-    io::Write as _,
+    fs::{self, File},
+    io::{Read as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -31,24 +31,30 @@ pub(super) fn link_to(address: SocketAddr, code: Option<&str>, instance: &str) -
     }
 }
 
-/// What this process has told.
-pub(super) struct Found {
+/// What this process has told. It holds a lock on the file for as long as it serves, which ends with it however it ends.
+pub(super) struct Whereabouts {
     path: PathBuf,
     told: String,
+    _locked: Option<File>,
 }
 
-impl Found {
+impl Whereabouts {
     /// Tells where this process listens; the last of several servers is the one that is found.
     pub(super) fn tell(data_dir: &Path, address: SocketAddr) -> Self {
-        let found = Self { path: data_dir.join(NAME), told: format!("{address}\n{}\n", std::process::id()) };
+        let (path, told) = (data_dir.join(NAME), format!("{address}\n{}\n", std::process::id()));
         let beside = data_dir.join(format!(".server-{}", uuid::Uuid::new_v4()));
-        let written = new_file(&beside)
-            .and_then(|mut file| file.write_all(found.told.as_bytes()))
-            .and_then(|()| fs::rename(&beside, &found.path));
-        if let Err(error) = written {
+        let written = new_file(&beside).and_then(|mut file| {
+            file.write_all(told.as_bytes())?;
+            if cfg!(unix) {
+                file.lock()?;
+            }
+            fs::rename(&beside, &path)?;
+            Ok(file)
+        });
+        if let Err(error) = &written {
             tracing::debug!(%error, "`mindcache open` will not find this server");
         }
-        found
+        Self { path, told, _locked: written.ok() }
     }
 
     /// Takes it back, unless another has told since.
@@ -61,7 +67,14 @@ impl Found {
     }
 }
 
-/// Where a server of this data folder said that it listens.
+/// Where a server of this data folder listens. One that was killed may have left its address to somebody else's program,
+/// which must not be asked: the token goes with the question. Where a lock would keep readers away, the word is taken.
 pub(super) fn told(data_dir: &Path) -> Option<SocketAddr> {
-    fs::read_to_string(data_dir.join(NAME)).ok()?.lines().next()?.parse().ok()
+    let mut file = File::open(data_dir.join(NAME)).ok()?;
+    if cfg!(unix) && file.try_lock().is_ok() {
+        return None;
+    }
+    let mut told = String::new();
+    file.read_to_string(&mut told).ok()?;
+    told.lines().next()?.parse().ok()
 }
