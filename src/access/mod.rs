@@ -5,3 +5,4 @@ mod jwks;
 pub mod proofs;
 pub mod sign_in;
 pub mod tokens;
+pub mod ws_tokens;

@@ -12,11 +12,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    access::{proofs::Proofs, sign_in::SignIns},
+    access::{proofs::Proofs, sign_in::SignIns, ws_tokens::WsTokens},
     config::Settings,
     face::{
         http::{self, Access, Pages, Stop},
-        mcp, rest, web,
+        mcp, rest,
+        sync::Sockets,
+        web,
     },
     kernel::{Caller, Kernel},
     model::{
@@ -128,14 +130,17 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         hosts.extend(args.hosts.iter().cloned());
         let proofs = (!args.is_open()).then(|| Proofs::new(Arc::clone(&kernel), tokens));
         let access = Access { token, proofs, hosts, pages: pages.clone(), environment };
+        let tokens = Arc::new(WsTokens::new(Arc::clone(&kernel)));
+        let sockets = Sockets::new(Arc::clone(&kernel), access.clone(), Arc::clone(&tokens), &stop);
         let routes = mcp::http::router(Arc::clone(&kernel), &stop)
-            .merge(rest::router(Arc::clone(&kernel), pages.clone(), &stop))
+            .merge(rest::router(Arc::clone(&kernel), pages.clone(), &stop, tokens))
             .merge(web::routes(pages.clone()));
-        let open = web::open_routes(pages).merge(rest::admin(kernel, args.admin_token));
+        let open = web::open_routes(pages).merge(rest::admin(kernel, args.admin_token)).merge(sockets.routes());
         let routes = http::guarded(routes, open, access);
         let told = Whereabouts::tell(&data_dir, address);
         let served = http::serve(listener, routes, stop, signal).await;
         told.forget();
+        sockets.left().await;
         Ok(served?)
     });
     runtime.shutdown_timeout(LAST_BATCH);

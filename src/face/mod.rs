@@ -4,4 +4,5 @@
 pub mod http;
 pub mod mcp;
 pub mod rest;
+pub mod sync;
 pub mod web;

@@ -12,7 +12,7 @@ use crate::{
         permission::Permission,
     },
     ops::{
-        access::{standing, users::Found},
+        access::{projects, standing, users::Found},
         instances,
         operation::{Operation as _, Wait, parse},
     },
@@ -27,7 +27,7 @@ use super::{
 impl Caller {
     /// The same caller, who may do no more than this.
     fn at_most(&self, permission: Permission) -> Self {
-        Self { mode: self.mode.min(permission.mode()), ..self.clone() }
+        Self { mode: self.mode.min(permission.mode(self.principal.kind)), ..self.clone() }
     }
 }
 
@@ -49,6 +49,17 @@ impl Kernel {
             let id = InstanceId::parse(&held.record.id).ok_or_else(|| instances::not_found(text))?;
             Ok(Located { id, name: held.content.name, permission })
         })
+    }
+
+    /// The id of the instance of a name in a project, which is an id or the name of one of the caller's own. What they may
+    /// do with it is not looked at. Errors: `not_found`.
+    pub fn instance_in(&self, caller: &Caller, project: &str, name: &str) -> Result<InstanceId, OpError> {
+        let found = self.handle(&InstanceId::catalog())?.read(caller, Wait::default(), |tx, cx| {
+            let who = standing::known(tx, cx)?;
+            let project = projects::would_mean(tx, &who, project)?;
+            instances::find(tx, &project, name)
+        })?;
+        found.and_then(|held| InstanceId::parse(&held.record.id)).ok_or_else(|| instances::not_found(name))
     }
 
     /// Lets a caller in to an instance, as somebody who may do no more there than was given to them.

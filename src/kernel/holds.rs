@@ -2,7 +2,7 @@
 //! the change in the catalog that takes the right away, whichever process makes it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -38,6 +38,8 @@ type On = (Principal, Option<InstanceId>, Option<Permission>);
 #[derive(Default)]
 pub(super) struct Holds {
     held: Mutex<HashMap<On, Weak<CancellationToken>>>,
+    /// Instances that must not have been deleted.
+    existing: Mutex<HashMap<InstanceId, Weak<CancellationToken>>>,
     is_watched: AtomicBool,
     /// Told of each hold that ends by itself: it may do so before the next look.
     ends: Arc<Notify>,
@@ -71,6 +73,23 @@ impl Holds {
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<On, Weak<CancellationToken>>> {
         // Each change is a single step, so the map is whole even if a holder panicked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn existing(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Weak<CancellationToken>>> {
+        // As above.
+        self.existing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The instances that are still held to exist.
+    fn live_instances(&self) -> Vec<(InstanceId, Arc<CancellationToken>)> {
+        let mut existing = self.existing();
+        existing.retain(|_, token| token.upgrade().is_some_and(|token| !token.is_cancelled()));
+        existing.iter().filter_map(|(id, token)| Some((id.clone(), token.upgrade()?))).collect()
+    }
+
+    /// Whether anything is held.
+    fn are_any(&self) -> bool {
+        !self.live().is_empty() || !self.live_instances().is_empty()
     }
 
     /// Those that are still held.
@@ -107,6 +126,33 @@ impl Kernel {
             return Err(lost());
         }
         Ok(Hold(token))
+    }
+
+    /// Holds that an instance is there: it is lost when the instance is deleted, whoever holds it.
+    pub(super) fn hold_existence(&self, id: &InstanceId) -> Result<Hold, OpError> {
+        let token = {
+            let mut existing = self.holds.existing();
+            let known = existing.get(id).and_then(Weak::upgrade).filter(|token| !token.is_cancelled());
+            known.unwrap_or_else(|| {
+                let token = Arc::new(CancellationToken::new());
+                existing.insert(id.clone(), Arc::downgrade(&token));
+                token
+            })
+        };
+        self.watch_holds()?;
+        // What was deleted before it was watched is seen now.
+        if self.is_gone(id)? {
+            return Err(crate::ops::instances::deleted(id.as_str()));
+        }
+        Ok(Hold(token))
+    }
+
+    /// Whether the catalog does not have an instance, or has it as deleted.
+    fn is_gone(&self, id: &InstanceId) -> Result<bool, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        let record = catalog.view(|view, _| view.record(Instance::KIND, id.as_str()))??;
+        let instance = record.and_then(|record| serde_json::from_str::<Instance>(&record.body).ok());
+        Ok(instance.is_none_or(|instance| instance.deleted_at.is_some()))
     }
 
     fn right(&self, principal: &Principal, instance: Option<&InstanceRef>) -> Result<On, OpError> {
@@ -151,9 +197,9 @@ impl Kernel {
                         AGAIN
                     }
                 };
-                if kernel.holds.live().is_empty() {
+                if !kernel.holds.are_any() {
                     kernel.holds.is_watched.store(false, Ordering::Release);
-                    let is_needed = !kernel.holds.live().is_empty();
+                    let is_needed = kernel.holds.are_any();
                     if !is_needed || kernel.holds.is_watched.swap(true, Ordering::AcqRel) {
                         return;
                     }
@@ -176,9 +222,16 @@ impl Kernel {
     /// Takes from those who have lost it what they hold; answers how far it has looked, and when to look again.
     fn look_at_holds(&self, seen: u64) -> Result<(u64, Duration), OpError> {
         let catalog = self.handle(&InstanceId::catalog())?;
-        let (mut to, is_about_rights) = news(&catalog, seen)?;
+        let (mut to, is_about_rights, instances) = news(&catalog, seen)?;
         let now_ms = self.clock.wall_ms();
         let mut until = PATIENCE;
+        if !instances.is_empty() {
+            for (id, token) in self.holds.live_instances() {
+                if instances.contains(id.as_str()) && self.is_gone(&id)? {
+                    token.cancel();
+                }
+            }
+        }
         for ((principal, instance, permission), token) in self.holds.live() {
             if let Some(ends) = principal.until_ms {
                 let left = u64::try_from(ends.saturating_sub(now_ms)).unwrap_or_default();
@@ -200,8 +253,9 @@ impl Kernel {
     }
 }
 
-/// The seq of the catalog's last change, and whether any since then is about rights.
-fn news(catalog: &Handle, mut seen: u64) -> Result<(u64, bool), OpError> {
+/// The seq of the catalog's last change, whether any since then is about rights, and the ids of the instances whose
+/// records changed.
+fn news(catalog: &Handle, mut seen: u64) -> Result<(u64, bool, HashSet<String>), OpError> {
     const RIGHTS: [&str; 8] = [
         User::KIND,
         Project::KIND,
@@ -212,11 +266,12 @@ fn news(catalog: &Handle, mut seen: u64) -> Result<(u64, bool), OpError> {
         Share::KIND,
         Instance::KIND,
     ];
-    let mut found = false;
+    let (mut found, mut instances) = (false, HashSet::new());
     loop {
         let rows = catalog.view(|view, _| view.touched(seen, ROWS))??;
-        let Some(last) = rows.last() else { return Ok((seen, found)) };
+        let Some(last) = rows.last() else { return Ok((seen, found, instances)) };
         seen = last.seq;
         found |= rows.iter().any(|row| RIGHTS.contains(&row.kind.as_str()));
+        instances.extend(rows.into_iter().filter(|row| row.kind == Instance::KIND).map(|row| row.id));
     }
 }

@@ -18,6 +18,7 @@ mod order;
 mod port;
 mod quiet;
 mod search;
+pub mod seat;
 mod sign_ins;
 pub mod values;
 

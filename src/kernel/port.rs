@@ -59,11 +59,11 @@ impl Kernel {
     }
 
     fn importing(&self, caller: &Caller, instance: &InstanceRef) -> Result<Arc<Handle>, OpError> {
-        if !permission::mode_allows(caller.mode, Action::Attributes) {
-            return Err(permission::refuse_operation(caller.mode, Action::Attributes, IMPORT));
+        if !permission::mode_allows(caller.mode, Action::Arrange) {
+            return Err(permission::refuse_operation(caller.mode, Action::Arrange, IMPORT));
         }
         let (handle, caller) = self.admit(caller, instance)?;
-        if handle.id.is_catalog() || !permission::mode_allows(caller.mode, Action::Attributes) {
+        if handle.id.is_catalog() || !permission::mode_allows(caller.mode, Action::Arrange) {
             return Err(permission::refuse_operation(caller.mode, Action::Instances, IMPORT));
         }
         Ok(handle)

@@ -76,6 +76,31 @@ pub fn system_tags<'a>(words: impl IntoIterator<Item = &'a str>) -> SystemTags {
     if readonly { tags.without(SystemTag::LlmWrite) } else { tags }
 }
 
+/// What a list of system tags says that an old client sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// In our words: all of them.
+    Tags(SystemTags),
+    /// In words that know no more than the booleans: what those say.
+    Booleans(Booleans),
+}
+
+/// Reads a list of system tags of a client of any age. Versions 2.1 to 2.3 know `prompt`, `readonly`, `protected` and
+/// `template` alone: their lists say nothing of `LLMRead`, and what is not `readonly` may be written.
+pub fn said<'a>(words: impl IntoIterator<Item = &'a str> + Clone) -> Said {
+    let has = |wanted: &[&str]| words.clone().into_iter().any(|word| wanted.contains(&word));
+    if has(&["SystemPrompt", "LLMRead", "LLMWrite", "ApplyTemplate"]) {
+        return Said::Tags(system_tags(words));
+    }
+    let is_hardcoded = has(&["protected", "hardcoded"]);
+    Said::Booleans(Booleans {
+        readonly: Some(has(&["readonly"]) || is_hardcoded),
+        visible: Some(has(&["prompt"])),
+        hardcoded: is_hardcoded.then_some(true),
+        template: Some(has(&["template"])),
+    })
+}
+
 /// Reads a type word: ours, or `markdown` and `document`, which are text with a content type.
 pub fn key_type(word: &str) -> Option<(KeyType, Option<&'static str>)> {
     match word {
@@ -160,6 +185,20 @@ mod tests {
         ] {
             assert_eq!(names(system_tags(words.iter().copied())), ours, "{words:?}");
         }
+    }
+
+    #[test]
+    fn row_words_that_know_no_more_than_the_booleans() {
+        let applied = |words: &[&str]| match said(words.iter().copied()) {
+            Said::Tags(tags) => names(tags),
+            Said::Booleans(booleans) => names(apply_booleans(SystemTags::for_new_key(), booleans)),
+        };
+        assert_eq!(applied(&["prompt"]), "SystemPrompt,LLMRead,LLMWrite");
+        assert_eq!(applied(&["prompt", "readonly"]), "SystemPrompt,LLMRead");
+        assert_eq!(applied(&[]), "LLMRead,LLMWrite");
+        assert_eq!(applied(&["protected", "template"]), "LLMRead,protected");
+        assert_eq!(applied(&["LLMWrite"]), "LLMWrite");
+        assert_eq!(applied(&["SystemPrompt", "LLMWrite", "prompt"]), "SystemPrompt,LLMWrite");
     }
 
     #[test]

@@ -199,3 +199,37 @@ pub const HEADERS_BYTES: usize = 64 * 1024;
 pub const HEADERS: usize = 100;
 /// Longest `config.toml` of a data folder.
 pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;
+/// WebSockets of one HTTP server.
+pub const SOCKETS: usize = 12_000;
+/// Tokens for WebSockets that are out at a time.
+pub const WS_TOKENS: usize = 100_000;
+/// Those of one principal.
+pub const WS_TOKENS_OF_ONE: usize = 10_000;
+/// How long a token for a WebSocket can be used, in milliseconds.
+pub const WS_TOKEN_MS: i64 = 60_000;
+/// Messages of one socket that are under way; then it is read no further.
+pub const SOCKET_IN_FLIGHT: usize = 256;
+/// Bytes of those.
+pub const SOCKET_IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of the log that a socket is told of one by one when it comes back; beyond that it is shown all keys.
+pub const CATCH_UP_ROWS: u64 = 20_000;
+/// Keys of one piece of a state, in bytes.
+pub const PIECE_BYTES: usize = 64 * 1024;
+/// The state in one message for a client that knows of no pieces; what is more follows in another.
+pub const OLD_STATE_BYTES: usize = 64 * 1024 * 1024;
+/// Recent changes of an instance that are kept for its sockets.
+pub const RING_CHANGES: usize = 16_384;
+/// Bytes of those.
+pub const RING_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of those of all instances.
+pub const RINGS_BYTES: usize = 256 * 1024 * 1024;
+/// Keys, prefixes and tags that a socket is narrowed down to.
+pub const SUBSCRIBED: usize = 1000;
+/// Longest `opId`, in characters.
+pub const OP_ID_CHARACTERS: usize = 128;
+/// Longest note of a connection, in characters.
+pub const PRESENCE_NOTE_CHARACTERS: usize = 128;
+/// Connections that presence tells of.
+pub const PRESENT: usize = 1000;
+/// Deletions that a socket is remembered to have been told of by themselves.
+pub const TOLD_GONE: usize = 10_000;

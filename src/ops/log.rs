@@ -9,7 +9,7 @@ use crate::model::{
     key::Key,
     kind::{self, Kind as _},
     limits,
-    permission::{Action, Mode, may_read},
+    permission::{Action, Mode, may_read, reads_all},
     record::{Change, ChangeKind},
     time,
 };
@@ -118,7 +118,7 @@ fn is_visible(tx: &Tx<'_>, mode: Mode, change: &Change) -> Result<bool, OpError>
     if kind::is_internal(&change.kind) {
         return Ok(false);
     }
-    if mode == Mode::Edit {
+    if reads_all(mode) {
         return Ok(true);
     }
     let readable = |body: Option<&str>| {

@@ -68,6 +68,7 @@ mod resources;
 mod rest_seed;
 mod search;
 mod sql;
+mod sync;
 mod templates;
 mod tidy;
 mod tools;

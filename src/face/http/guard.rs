@@ -159,6 +159,30 @@ impl Access {
         }
     }
 
+    /// Who shows an API key, or the token of the local user, beside the headers or in them: for sockets, which take
+    /// neither tokens of issuers nor delegates. Nothing for who shows nothing. Errors: `unauthenticated`.
+    pub(in crate::face) async fn prove_key(
+        &self,
+        key: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Option<Principal>, OpError> {
+        if self.token.is_none() && self.proofs.is_none() {
+            return Ok(Some(Principal::local(PrincipalKind::App)));
+        }
+        let Some(shown) =
+            key.or_else(|| headers.get(header::AUTHORIZATION).map(|_| bearer(headers).unwrap_or_default()))
+        else {
+            return Ok(None);
+        };
+        if self.token.as_ref().is_some_and(|token| shown.as_bytes().ct_eq(token.as_bytes()).into()) {
+            return Ok(Some(Principal::local(PrincipalKind::App)));
+        }
+        match &self.proofs {
+            Some(proofs) if shown.starts_with("mc_") => proofs.prove(Some(&format!("Bearer {shown}"))).await.map(Some),
+            _ => Err(OpError::Unauthenticated { what: "that is no API key".into(), remedy: String::new() }),
+        }
+    }
+
     /// The page, when it shows both halves of a sign-in; without tokens, when it says that it is one.
     fn page(&self, request: &Request) -> Option<Who> {
         let headers = request.headers();

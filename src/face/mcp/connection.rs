@@ -190,7 +190,7 @@ impl Server {
             return mode;
         }
         match self.bound(context).await.and_then(|bound| self.kernel.locate(&caller, &bound.instance)) {
-            Ok(located) => mode.min(located.permission.mode()),
+            Ok(located) => mode.min(located.permission.mode(caller.principal.kind)),
             Err(_) => Mode::Read,
         }
     }

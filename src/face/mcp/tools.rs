@@ -81,10 +81,12 @@ struct Fixed {
 fn of_mode(mode: Mode) -> &'static Fixed {
     static READ: OnceLock<Fixed> = OnceLock::new();
     static USE: OnceLock<Fixed> = OnceLock::new();
+    static WRITE: OnceLock<Fixed> = OnceLock::new();
     static EDIT: OnceLock<Fixed> = OnceLock::new();
     let fixed = match mode {
         Mode::Read => &READ,
         Mode::Use => &USE,
+        Mode::Write => &WRITE,
         Mode::Edit => &EDIT,
     };
     fixed.get_or_init(|| {

@@ -12,6 +12,7 @@ mod seed_instances;
 mod seed_keys;
 mod seed_projects;
 mod seed_shares;
+mod seed_ws_token;
 mod stm;
 mod values;
 
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::ws_tokens::WsTokens,
     face::http::{Pages, Stop, Who},
     kernel::{Caller, Kernel},
     model::{
@@ -54,7 +56,7 @@ struct Rest {
 /// `/v1/i/{instance}/keys/{key}`: a value as it is, read, written and removed. `/v1/i/{instance}/ops/{op}`: any operation.
 /// `/v1/i/{instance}/changes`: what changes, as it happens. `/v1/i/{instance}/stm`: all keys at once. `/api`: people,
 /// projects, instances and rights in the shapes of the first MindCache. All in mode `edit`, as the token or the sign-in allows.
-pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop) -> Router {
+pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop, tokens: Arc<WsTokens>) -> Router {
     let value = get(values::read).put(values::write).delete(values::delete);
     let rest = Rest {
         kernel: Arc::clone(&kernel),
@@ -63,7 +65,7 @@ pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop) -> Router 
         listens: Arc::new(Semaphore::new(limits::LISTENS)),
         large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)),
     };
-    let seed = seed::router(Arc::clone(&kernel), Arc::clone(&rest.large));
+    let seed = seed::router(Arc::clone(&kernel), Arc::clone(&rest.large), tokens);
     let others = Router::new()
         .route("/v1/i/{instance}/ops/{op}", post(ops::call))
         .route("/v1/i/{instance}/changes", get(changes::follow))
@@ -96,9 +98,13 @@ fn check_signed_in(kernel: &Kernel, who: &Who) -> Result<(), OpError> {
 impl Rest {
     /// Makes the local user's instance `default` on its first use; no other is made so.
     async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
-        if caller.principal.is_local() && *instance == InstanceRef::Name("default".into()) {
-            self.kernel.locate_or_create(caller, instance).await?;
-        }
-        Ok(())
+        begin(&self.kernel, caller, instance).await
     }
+}
+
+async fn begin(kernel: &Kernel, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
+    if caller.principal.is_local() && *instance == InstanceRef::Name("default".into()) {
+        kernel.locate_or_create(caller, instance).await?;
+    }
+    Ok(())
 }

@@ -9,18 +9,19 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
-    routing::{any, delete, get},
+    routing::{any, delete, get, post},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    body, caller, check_signed_in, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys,
+    begin, body, caller, check_signed_in, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys,
     seed_projects,
 };
-use super::{seed_shares, stm};
+use super::{seed_shares, seed_ws_token, stm};
 use crate::{
+    access::ws_tokens::WsTokens,
     face::http::Who,
     kernel::{Caller, Kernel},
     model::{
@@ -37,11 +38,13 @@ pub(super) struct Seed {
     pub(super) kernel: Arc<Kernel>,
     /// Places for large bodies.
     large: Arc<Semaphore>,
+    /// The tokens for WebSockets that are out.
+    pub(super) tokens: Arc<WsTokens>,
 }
 
 /// The routes.
-pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>) -> Router {
-    let seed = Seed { kernel, large };
+pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>, tokens: Arc<WsTokens>) -> Router {
+    let seed = Seed { kernel, large, tokens };
     let project = get(seed_projects::read).put(seed_projects::change).patch(seed_projects::change);
     let instance = get(seed_instances::read).patch(seed_instances::rename).delete(seed_instances::remove);
     let grants = get(seed_delegates::grants).post(seed_delegates::grant);
@@ -66,6 +69,7 @@ pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>) -> Router {
         .route("/api/groups/{id}", delete(seed_groups::remove))
         .route("/api/groups/{id}/members", get(seed_groups::members).post(seed_groups::add))
         .route("/api/groups/{id}/members/{member}", delete(seed_groups::take_out))
+        .route("/api/ws-token", post(seed_ws_token::create))
         .route("/api/{*rest}", any(unknown))
         .route("/v1/i/{instance}/stm", get(stm::read).put(stm::write))
         .with_state(Arc::new(seed))
@@ -80,7 +84,7 @@ async fn unknown() -> Problem {
 pub(super) struct Asking {
     pub(super) seed: Arc<Seed>,
     pub(super) caller: Caller,
-    who: Who,
+    pub(super) who: Who,
 }
 
 impl FromRequestParts<Arc<Seed>> for Asking {
@@ -121,6 +125,11 @@ impl Asking {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// Makes the local user's instance `default` on its first use; no other is made so.
+    pub(super) async fn begin(&self, instance: &InstanceRef) -> Result<(), OpError> {
+        begin(&self.seed.kernel, &self.caller, instance).await
     }
 
     /// The body of the request as an object.

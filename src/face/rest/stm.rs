@@ -59,7 +59,7 @@ fn told(tag: &str) -> HeaderValue {
     values::told(tag)
 }
 
-fn no_store() -> (header::HeaderName, HeaderValue) {
+pub(super) fn no_store() -> (header::HeaderName, HeaderValue) {
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 

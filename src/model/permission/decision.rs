@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Mode,
+    Mode, PrincipalKind,
     party::{LOCAL, Party, Resource, Scope},
 };
 
@@ -14,7 +14,7 @@ use super::{
 pub enum Permission {
     /// Read what models may read.
     Read,
-    /// Work with the keys that models may write.
+    /// Write: a model works with the keys that models may write, an app and a person with all.
     Write,
     /// Everything, with the instance itself and its shares.
     Admin,
@@ -30,11 +30,12 @@ impl Permission {
         }
     }
 
-    /// The most that a connection may do with it.
-    pub fn mode(self) -> Mode {
+    /// The most that a connection of somebody of this kind may do with it.
+    pub fn mode(self, kind: PrincipalKind) -> Mode {
         match self {
             Self::Read => Mode::Read,
-            Self::Write => Mode::Use,
+            Self::Write if kind == PrincipalKind::Agent => Mode::Use,
+            Self::Write => Mode::Write,
             Self::Admin => Mode::Edit,
         }
     }

@@ -96,6 +96,8 @@ pub enum Mode {
     Read,
     /// Work with the keys that models may read and write.
     Use,
+    /// Work with all keys and decide their attributes, as the apps do whose keys they are.
+    Write,
     /// Everything, as a person does.
     Edit,
 }
@@ -106,6 +108,7 @@ impl Mode {
         match self {
             Self::Read => "read",
             Self::Use => "use",
+            Self::Write => "write",
             Self::Edit => "edit",
         }
     }
@@ -122,8 +125,10 @@ pub enum Action {
     Create,
     /// Remove a key.
     Delete,
-    /// Change attributes and tags, rename, clear.
+    /// Change attributes and tags.
     Attributes,
+    /// Rename, clear, bring back older versions, purge, import.
+    Arrange,
     /// Create, rename or remove instances.
     Instances,
     /// Change people, keys and shares.
@@ -135,13 +140,19 @@ pub fn mode_allows(mode: Mode, action: Action) -> bool {
     match action {
         Action::Read => true,
         Action::Write | Action::Create | Action::Delete => mode >= Mode::Use,
-        Action::Attributes | Action::Instances | Action::Access => mode == Mode::Edit,
+        Action::Attributes => mode >= Mode::Write,
+        Action::Arrange | Action::Instances | Action::Access => mode == Mode::Edit,
     }
+}
+
+/// Whether a mode reads every key.
+pub fn reads_all(mode: Mode) -> bool {
+    mode >= Mode::Write
 }
 
 /// Whether a mode may read this key.
 pub fn may_read(mode: Mode, key: &Key) -> bool {
-    mode == Mode::Edit || key.system_tags.llm_readable()
+    reads_all(mode) || key.system_tags.llm_readable()
 }
 
 /// The mode table of the design for one key. `key` is the stored one, or the one to be made for `Create`.
@@ -154,7 +165,8 @@ pub fn check(mode: Mode, action: Action, name: &str, key: &Key) -> Result<(), Op
     if !mode_allows(mode, action) {
         return denied(verb(action), &needs(action));
     }
-    let llm_write = key.system_tags.llm_writable() || mode == Mode::Edit;
+    let llm_write = key.system_tags.llm_writable() || mode >= Mode::Write;
+    let is_protected = key.system_tags.has(SystemTag::Protected);
     match action {
         Action::Read if !may_read(mode, key) => Err(OpError::no_key(name)),
         Action::Write if !llm_write => {
@@ -163,12 +175,13 @@ pub fn check(mode: Mode, action: Action, name: &str, key: &Key) -> Result<(), Op
         Action::Delete if !llm_write => {
             denied("deleting", "It lacks the tag LLMWrite; a person can add it, or delete it in edit mode")
         }
-        Action::Delete if key.system_tags.has(SystemTag::Protected) => {
-            denied("deleting", "It is protected; a person must take the tag off first")
+        Action::Delete if is_protected => denied("deleting", "It is protected; a person must take the tag off first"),
+        Action::Attributes if is_protected && mode != Mode::Edit => {
+            denied(verb(action), "It is protected; only a person changes them, in edit mode")
         }
         // A template that models may not write shows what they may not read; a key of the prompt speaks for the person.
-        Action::Create if mode != Mode::Edit && key.system_tags != SystemTags::for_new_key() => {
-            denied("creating", "Only edit mode chooses its system tags; without them it is made")
+        Action::Create if mode < Mode::Write && key.system_tags != SystemTags::for_new_key() => {
+            denied("creating", "Only people and apps choose its system tags; without them it is made")
         }
         _ => Ok(()),
     }
@@ -181,7 +194,8 @@ pub fn refuse_operation(mode: Mode, action: Action, operation: &str) -> OpError 
 
 fn needs(action: Action) -> String {
     let mode = match action {
-        Action::Attributes | Action::Instances | Action::Access => "edit",
+        Action::Attributes => "write or edit",
+        Action::Arrange | Action::Instances | Action::Access => "edit",
         _ => "use or edit",
     };
     format!("It needs {mode} mode, which the person who connects this client chooses")
@@ -194,6 +208,7 @@ fn verb(action: Action) -> &'static str {
         Action::Create => "creating",
         Action::Delete => "deleting",
         Action::Attributes => "changing attributes of",
+        Action::Arrange => "rearranging",
         Action::Instances => "changing instances for",
         Action::Access => "changing rights to",
     }
@@ -210,32 +225,35 @@ mod tests {
         key
     }
 
-    /// DESIGN decision 11, one line a cell: action, tags of the key, then whether read, use and edit may.
+    /// DESIGN decision 11, one line a cell: action, tags of the key, then whether read, use, write and edit may.
     #[test]
     fn the_mode_table() {
-        use Action::{Attributes, Create, Delete, Read, Write};
+        use Action::{Arrange, Attributes, Create, Delete, Read, Write};
         use SystemTag::{ApplyTemplate, LlmRead, LlmWrite, Protected, SystemPrompt};
-        let table: &[(Action, &[SystemTag], [bool; 3])] = &[
-            (Read, &[], [false, false, true]),
-            (Read, &[LlmWrite], [false, false, true]),
-            (Read, &[LlmRead], [true, true, true]),
-            (Read, &[SystemPrompt], [true, true, true]),
-            (Write, &[LlmRead], [false, false, true]),
-            (Write, &[LlmWrite], [false, true, true]),
-            (Write, &[SystemPrompt, LlmWrite], [false, true, true]),
-            (Create, &[LlmRead, LlmWrite], [false, true, true]),
-            (Create, &[SystemPrompt], [false, false, true]),
-            (Create, &[LlmRead, ApplyTemplate], [false, false, true]),
-            (Create, &[LlmRead, LlmWrite, Protected], [false, false, true]),
-            (Delete, &[LlmRead], [false, false, true]),
-            (Delete, &[LlmWrite], [false, true, true]),
-            (Delete, &[LlmWrite, Protected], [false, false, false]),
-            (Delete, &[Protected], [false, false, false]),
-            (Attributes, &[LlmRead, LlmWrite], [false, false, true]),
-            (Attributes, &[Protected], [false, false, true]),
+        let table: &[(Action, &[SystemTag], [bool; 4])] = &[
+            (Read, &[], [false, false, true, true]),
+            (Read, &[LlmWrite], [false, false, true, true]),
+            (Read, &[LlmRead], [true, true, true, true]),
+            (Read, &[SystemPrompt], [true, true, true, true]),
+            (Write, &[LlmRead], [false, false, true, true]),
+            (Write, &[LlmWrite], [false, true, true, true]),
+            (Write, &[Protected], [false, false, true, true]),
+            (Write, &[SystemPrompt, LlmWrite], [false, true, true, true]),
+            (Create, &[LlmRead, LlmWrite], [false, true, true, true]),
+            (Create, &[SystemPrompt], [false, false, true, true]),
+            (Create, &[LlmRead, ApplyTemplate], [false, false, true, true]),
+            (Create, &[LlmRead, LlmWrite, Protected], [false, false, true, true]),
+            (Delete, &[LlmRead], [false, false, true, true]),
+            (Delete, &[LlmWrite], [false, true, true, true]),
+            (Delete, &[LlmWrite, Protected], [false, false, false, false]),
+            (Delete, &[Protected], [false, false, false, false]),
+            (Attributes, &[LlmRead, LlmWrite], [false, false, true, true]),
+            (Attributes, &[Protected], [false, false, false, true]),
+            (Arrange, &[LlmRead, LlmWrite], [false, false, false, true]),
         ];
         for (action, tags, expected) in table {
-            let got = [Mode::Read, Mode::Use, Mode::Edit].map(|mode| check(mode, *action, "k", &key(tags)).is_ok());
+            let got = [Mode::Read, Mode::Use, Mode::Write, Mode::Edit]
+                .map(|mode| check(mode, *action, "k", &key(tags)).is_ok());
             assert_eq!(got, *expected, "{action:?} {tags:?}");
         }
     }

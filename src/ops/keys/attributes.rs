@@ -69,6 +69,11 @@ impl Operation for SetAttributes {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Changed>, OpError> {
         let name = self.key.as_str();
         let held = readable(tx, cx, name)?;
+        cx.check(Action::Attributes, name, &held.content)?;
+        if self.history.is_some() {
+            // It takes older values away.
+            cx.check(Action::Arrange, name, &held.content)?;
+        }
         let mut key = held.content;
         if let Some(tags) = self.system_tags {
             key.system_tags = tags;
@@ -132,7 +137,7 @@ impl Operation for Rename {
     const META: OpMeta = OpMeta {
         idempotent: false,
         events: &["key.deleted", "key.created"],
-        ..meta("Rename a key", Action::Attributes, EffectClass::Update)
+        ..meta("Rename a key", Action::Arrange, EffectClass::Update)
     };
     type Out = Renamed;
 

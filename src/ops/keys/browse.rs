@@ -9,7 +9,7 @@ use crate::model::{
     key::{Key, KeyName, KeyType},
     kind::{self, Kind as _},
     limits,
-    permission::{Action, Mode, may_read},
+    permission::{Action, Mode, may_read, reads_all},
     record::IndexEntry,
     view::{Order, Selection},
 };
@@ -129,7 +129,7 @@ impl Browse {
         if let Some(key_type) = self.key_type {
             under.push(IndexEntry { index: kind::TYPE, key: key_type.name().into() });
         }
-        if mode != Mode::Edit {
+        if !reads_all(mode) {
             under.push(IndexEntry { index: kind::READABLE, key: Vec::new() });
         }
         let contains = self.matching.as_ref().map(|text| text.as_str().to_owned()).filter(|text| !text.is_empty());

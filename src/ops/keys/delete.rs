@@ -93,7 +93,7 @@ impl Report for Cleared {
 impl Operation for Clear {
     const NAME: &'static str = "clear_keys";
     const META: OpMeta =
-        OpMeta { events: &["key.deleted"], ..meta("Delete all keys", Action::Attributes, EffectClass::Delete) };
+        OpMeta { events: &["key.deleted"], ..meta("Delete all keys", Action::Arrange, EffectClass::Delete) };
     type Out = Cleared;
 
     fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Cleared>, OpError> {

@@ -9,7 +9,7 @@ use crate::{
     model::{
         error::OpError,
         key::{Key, KeyType},
-        permission::Mode,
+        permission::reads_all,
         tags::SystemTag,
         value::Content,
     },
@@ -23,7 +23,7 @@ use crate::ops::{
 
 /// Whether a reader gets the expanded text. Who edits sees what is stored, or an edit would write it back expanded.
 pub(super) fn applies(cx: &Cx, key: &Key) -> bool {
-    cx.mode != Mode::Edit && is_template(key)
+    !reads_all(cx.mode) && is_template(key)
 }
 
 /// Whether the key is a template.

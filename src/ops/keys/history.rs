@@ -213,7 +213,7 @@ impl Operation for Restore {
     const NAME: &'static str = "restore_key";
     const META: OpMeta = OpMeta {
         events: &["key.created", "key.updated"],
-        ..meta("Restore a key", Action::Attributes, EffectClass::Update)
+        ..meta("Restore a key", Action::Arrange, EffectClass::Update)
     };
     type Out = Written;
 

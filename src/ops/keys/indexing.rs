@@ -63,7 +63,7 @@ pub fn head(view: &dyn ReadView, position: Position) -> Result<Stand, OpError> {
 }
 
 /// Whether the index was fed from a log that is not this one: an instance that was put back from a backup.
-fn is_of_another_log(view: &dyn ReadView, position: Position, stand: Stand) -> Result<bool, OpError> {
+pub(super) fn is_of_another_log(view: &dyn ReadView, position: Position, stand: Stand) -> Result<bool, OpError> {
     if stand.seq > position.head {
         return Ok(true);
     }

@@ -12,7 +12,7 @@ use crate::model::{
     error::OpError,
     key::{Key, KeyType},
     kind, limits,
-    permission::{Action, Mode, may_read},
+    permission::{Action, Mode, may_read, reads_all},
     view::IdRange,
 };
 
@@ -121,7 +121,7 @@ impl List {
             tx.scan_index(kind::TAG, tag.as_str().as_bytes(), range, limit)
         } else if let Some(key_type) = self.key_type {
             tx.scan_index(kind::TYPE, key_type.name().as_bytes(), range, limit)
-        } else if mode == Mode::Edit {
+        } else if reads_all(mode) {
             tx.scan(range, limit)
         } else {
             tx.scan_index(kind::READABLE, &[], range, limit)

@@ -8,7 +8,7 @@ use crate::model::{
     error::OpError,
     key::Key,
     kind::Kind as _,
-    permission::{Mode, may_read},
+    permission::{Mode, may_read, reads_all},
     record::{Change, ChangeKind, Record},
     time,
     value::Stored,
@@ -59,7 +59,7 @@ pub fn changes(tx: &Tx<'_>, mode: Mode, since: u64) -> Result<(Vec<LiveChange>, 
 fn live(tx: &Tx<'_>, mode: Mode, change: Change) -> Result<Option<LiveChange>, OpError> {
     let became = change.body.as_deref().and_then(|body| serde_json::from_str::<Key>(body).ok());
     let became = became.filter(|key| may_read(mode, key));
-    if became.is_none() && mode != Mode::Edit && !could_read(tx, mode, &change)? {
+    if became.is_none() && !reads_all(mode) && !could_read(tx, mode, &change)? {
         return Ok(None);
     }
     let row = match became {

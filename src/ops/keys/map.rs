@@ -78,7 +78,7 @@ fn each(tx: &Tx<'_>, cx: &Cx, mut see: impl FnMut(Held<Key>) -> Result<(), OpErr
 }
 
 /// A key as it is to be. What is not said stays as it is, or is as a new key has it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Wanted {
     /// Text, JSON text, or base64 for images and files.
     pub value: String,
@@ -207,7 +207,8 @@ impl Wanted {
         Ok(Put::Updated)
     }
 
-    fn attributes(&self, key: &mut Key) -> Result<(), OpError> {
+    /// Makes the attributes of a key so, its value aside. Errors: `invalid_argument` for what none can have.
+    pub(super) fn attributes(&self, key: &mut Key) -> Result<(), OpError> {
         if let Some(key_type) = self.key_type {
             if key_type.is_binary() != key.key_type.is_binary() {
                 key.content_type = None;
@@ -228,12 +229,19 @@ impl Wanted {
     }
 }
 
-fn keep(tx: &mut Tx<'_>, name: &str, key: Key, content: Content, expires_at: Option<i64>) -> Result<(), OpError> {
+/// Puts a key in its place; its value has been read by its type, and so has its size.
+pub(super) fn keep(
+    tx: &mut Tx<'_>,
+    name: &str,
+    key: Key,
+    content: Content,
+    expires_at: Option<i64>,
+) -> Result<u64, OpError> {
     if let Some(schema) = &key.schema {
         key_schema::validate(schema, key.key_type, &content)?;
     }
     let value = tx.keep(content);
-    tx.put(name, &Key { value, ..key }, expires_at).map(drop)
+    tx.put(name, &Key { value, ..key }, expires_at)
 }
 
 /// The same error, telling whose argument it is about.

@@ -1,7 +1,9 @@
 //! The key operations, and what they share: how a key is shown and how a value is stored.
 
 pub mod attributes;
+pub mod broadcast;
 pub mod browse;
+pub mod catch_up;
 pub mod delete;
 pub mod edit;
 pub mod expand;
@@ -15,6 +17,7 @@ pub mod map;
 pub mod prompt;
 pub mod prompts;
 pub mod purge;
+pub mod put;
 pub mod read;
 pub mod row;
 pub mod search;

@@ -61,10 +61,8 @@ impl Report for Purged {
 
 impl Arguments for Purge {
     const NAME: &'static str = "purge_key";
-    const META: OpMeta = OpMeta {
-        listing: Listing::Search,
-        ..meta("Purge the history of a key", Action::Attributes, EffectClass::Delete)
-    };
+    const META: OpMeta =
+        OpMeta { listing: Listing::Search, ..meta("Purge the history of a key", Action::Arrange, EffectClass::Delete) };
     type Out = Purged;
 }
 

@@ -9,7 +9,7 @@ use crate::model::{
     key::{Key, KeyName},
     kind::Kind as _,
     limits,
-    permission::{Action, Mode, may_read},
+    permission::{Action, Mode, may_read, reads_all},
     record::{Change, ChangeKind},
 };
 
@@ -127,7 +127,7 @@ impl WaitForChange {
 
 /// Whether the caller may learn of the change: it could read the key after it, or before it went.
 fn may_know(tx: &Tx<'_>, mode: Mode, change: &Change) -> Result<bool, OpError> {
-    if mode == Mode::Edit {
+    if reads_all(mode) {
         return Ok(true);
     }
     let readable = |body: &str| serde_json::from_str::<Key>(body).is_ok_and(|key| may_read(mode, &key));

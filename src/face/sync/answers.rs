@@ -1,0 +1,95 @@
+//! What a socket answers to its own client's messages when they are done.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use axum::extract::ws::Message;
+
+use super::{
+    Form,
+    from_client::Subscribe,
+    ring::cleared,
+    sight::Sight,
+    socket::Socket,
+    state::Next,
+    to_client::{self, ToClient, Why},
+    turns::{Done, Wrote},
+};
+
+impl Socket {
+    /// Answers what is done.
+    pub(super) fn done(&mut self, done: Done) {
+        match done {
+            Done::Written { what, key, op_id, result: Ok(reply) } => {
+                self.written(what, key.as_deref(), op_id, &reply.result);
+            }
+            Done::Written { key, op_id, result: Err(error), .. } => {
+                self.send(to_client::refused(&error, key.as_deref(), op_id.as_deref()));
+            }
+            Done::Called { op_id, result: Ok(reply) } => {
+                let told = ToClient::Result { op_id: &op_id, result: &reply.result };
+                self.send(told.text());
+            }
+            Done::Called { op_id, result: Err(error) } => {
+                self.send(to_client::refused(&error, None, Some(&op_id)));
+            }
+            Done::Proved(Ok(permission)) => {
+                self.seat.lower(permission);
+                self.anew(self.sight.only.clone());
+                self.greet();
+            }
+            Done::Proved(Err(why)) => self.send(to_client::error(why, to_client::NO_PERMISSION, None)),
+            Done::Subscribed(only) => {
+                let told = ToClient::Subscribed { to: &only, seq: self.cursor };
+                self.send(told.text());
+                self.anew(only);
+            }
+        }
+    }
+
+    /// Shows everything that the client sees from now on.
+    fn anew(&mut self, only: Subscribe) {
+        self.sight = Arc::new(Sight { mode: self.seat.mode(), only });
+        self.reading = None;
+        self.next = VecDeque::from([Next::Begin(None)]);
+    }
+
+    fn written(&mut self, what: Wrote, key: Option<&str>, op_id: Option<String>, result: &serde_json::Value) {
+        let number = |name: &str| result.get(name).and_then(serde_json::Value::as_u64);
+        if let (Some(key), Some(gone)) = (key, result.get("gone")) {
+            let text = |name: &str| gone.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+            let seq = gone.get("seq").and_then(serde_json::Value::as_u64).unwrap_or_default();
+            let at = gone.get("at").and_then(serde_json::Value::as_i64).unwrap_or_default();
+            if let Some(ping) = self.heard.telling(key, seq) {
+                self.out.push_back(Message::Ping(ping));
+            }
+            self.send(to_client::deleted(key, text("by"), at, seq, Why::Deleted, self.form));
+            return;
+        }
+        let version = number("version").unwrap_or_default();
+        let is = |name: &str| result.get(name) == Some(&true.into());
+        let changed = match what {
+            Wrote::Set => is("changed"),
+            Wrote::Delete => is("deleted"),
+            Wrote::Clear => number("deleted") > Some(0),
+        } && !is("replayed");
+        // Where nothing was to be done nobody is told but who asked.
+        let now_ms = || self.seat.read(|_, cx| Ok(cx.now_ms)).unwrap_or_default();
+        let by = &self.seat.caller().principal.id;
+        let nothing = match (what, key) {
+            _ if changed || self.form == Form::Ours => None,
+            (Wrote::Delete, Some(key)) => Some(to_client::deleted(key, by, now_ms(), version, Why::Deleted, self.form)),
+            (Wrote::Clear, _) => Some(cleared(by, now_ms(), version, &[], self.form)),
+            _ => None,
+        };
+        if let Some(nothing) = nothing {
+            self.send(nothing);
+        }
+        if let Some(op_id) = op_id {
+            let ack = ToClient::Ack { op_id: &op_id, key, version, seq: version, changed }.text();
+            self.send(ack);
+            if changed && version > self.cursor {
+                self.own.insert(version, op_id);
+            }
+        }
+    }
+}

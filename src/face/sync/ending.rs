@@ -1,0 +1,104 @@
+//! How a socket ends, and how its client is told.
+
+use std::{future::poll_fn, time::Duration};
+
+use axum::extract::ws::{CloseFrame, Message};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use crate::model::error::OpError;
+
+use super::{
+    Form,
+    socket::{Socket, write},
+};
+
+/// How long a client has to take its leave.
+const LEAVE: Duration = Duration::from_millis(200);
+
+/// Why a socket ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The connection is no more.
+    Gone,
+    /// The client said goodbye, which is answered by itself.
+    Left,
+    /// The instance was deleted.
+    Deleted,
+    /// The right to be here has gone.
+    Lost,
+    /// The server stops.
+    Stopping,
+    /// The client takes too little.
+    TooSlow,
+    /// The client gives no sign of life.
+    Silent,
+    /// A message of the client was too large, or no message.
+    Broken(u16),
+}
+
+impl Socket {
+    /// Why it ends when the instance cannot be read.
+    pub(super) fn ended(&self, error: &OpError) -> End {
+        match error {
+            _ if self.seat.is_deleted() => End::Deleted,
+            OpError::Unauthenticated { .. } | OpError::PermissionDenied { .. } | OpError::NotFound { .. } => End::Lost,
+            error => {
+                tracing::warn!(%error, "a socket cannot be served");
+                End::Broken(1011)
+            }
+        }
+    }
+
+    /// Takes leave.
+    pub(super) async fn close(mut self: Box<Self>, end: End) {
+        let end = if end == End::Lost && self.seat.is_deleted() { End::Deleted } else { end };
+        let (code, reason) = match end {
+            End::Gone => return,
+            End::Left => (1000, ""),
+            End::Deleted => (1000, "Instance deleted"),
+            End::Lost => (4001, "the right to be here was taken back"),
+            End::Stopping => (1001, "the server stops"),
+            End::TooSlow => (4002, "too slow"),
+            End::Silent => (4000, "no sign of life"),
+            End::Broken(1009) => (1009, "a message is too large"),
+            End::Broken(code) => (code, "no message of this protocol"),
+        };
+        if end == End::TooSlow {
+            tracing::warn!("a client takes nothing of what it is sent and is disconnected");
+        }
+        if self.form == Form::Ours && !matches!(end, End::Left | End::TooSlow) && self.alarms.position.is_some() {
+            self.tell_position();
+        }
+        let frame = CloseFrame { code, reason: reason.into() };
+        self.out.push_back(Message::Close((end != End::Left).then_some(frame)));
+        let (ws, out) = (&mut self.ws, &mut self.out);
+        let parting = async {
+            if poll_fn(|context| write(ws, out, context)).await.is_err() {
+                return;
+            }
+            // The client's goodbye: without it what was sent may be lost with the connection.
+            while let Some(Ok(message)) = ws.next().await {
+                if matches!(message, Message::Close(_)) {
+                    break;
+                }
+            }
+        };
+        // Who does not take its leave in time is left without.
+        timeout(LEAVE, parting).await.unwrap_or_default();
+    }
+}
+
+/// What a fault of the connection means.
+pub(super) fn broken(error: &axum::Error) -> End {
+    // The library's own error is not to be had here, only its words. A connection that is no more takes no goodbye.
+    let text = error.to_string();
+    let is = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if is(&["too long", "too big"]) {
+        End::Broken(1009)
+    } else if is(&["UTF-8", "utf-8"]) {
+        End::Broken(1007)
+    } else {
+        End::Broken(1002)
+    }
+}

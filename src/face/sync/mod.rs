@@ -1,0 +1,295 @@
+//! The WebSocket face: the protocol of the first MindCache as its clients speak it, and ours (`?v=2`), which has
+//! acknowledgements, versions, resuming and operations. `docs/sync.md` tells both.
+
+mod answers;
+mod ending;
+mod entry;
+mod from_client;
+mod heard;
+mod hub;
+mod passing;
+mod ring;
+mod sight;
+mod socket;
+mod state;
+mod to_client;
+mod turns;
+
+#[cfg(test)]
+mod published;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{
+        Path, RawQuery, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+    routing::get,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::{
+        proofs::Proofs,
+        ws_tokens::{Admitted, Refused, WsTokens},
+    },
+    face::http::{Access, Stop, refuse},
+    kernel::{Caller, Kernel},
+    model::{
+        error::OpError,
+        instance::InstanceRef,
+        limits,
+        permission::{Mode, Permission, Principal, PrincipalKind},
+    },
+};
+
+use hub::Hubs;
+use socket::Beginning;
+use state::Places;
+use to_client::Present;
+use turns::Turns;
+
+/// What one read of a connection takes at most, and what is kept for it as long as the socket lives.
+const READ_BUFFER: usize = 4 * 1024;
+/// So much is gathered before it is written to the connection.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// How long sockets have to take their leave when the server stops.
+const LEAVE: Duration = Duration::from_millis(400);
+
+/// In which form a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// That of the first MindCache.
+    Old,
+    /// Ours.
+    Ours,
+}
+
+/// What proves something on an open socket.
+#[derive(Clone)]
+struct Proving {
+    kernel: Arc<Kernel>,
+    /// Nothing where nobody is asked who they are.
+    proofs: Option<Proofs>,
+    /// The socket was opened by a token, which is for one instance.
+    is_token: bool,
+}
+
+/// The sockets of one server.
+pub struct Sockets {
+    kernel: Arc<Kernel>,
+    access: Access,
+    tokens: Arc<WsTokens>,
+    hubs: Hubs,
+    places: Arc<Places>,
+    leaving: CancellationToken,
+    open: Arc<Semaphore>,
+}
+
+impl Sockets {
+    /// None yet.
+    pub fn new(kernel: Arc<Kernel>, access: Access, tokens: Arc<WsTokens>, stop: &Stop) -> Arc<Self> {
+        Arc::new(Self {
+            hubs: Hubs::new(Arc::clone(&kernel)),
+            kernel,
+            access,
+            tokens,
+            places: Arc::new(Places::new()),
+            leaving: stop.leaving.clone(),
+            open: Arc::new(Semaphore::new(limits::SOCKETS)),
+        })
+    }
+
+    /// The routes, which ask for a proof of their own: one that a browser can send too.
+    pub fn routes(self: &Arc<Self>) -> Router {
+        let missing = || async { refuse(StatusCode::BAD_REQUEST, "Instance ID required") };
+        Router::new()
+            .route("/sync", get(missing))
+            .route("/sync/", get(missing))
+            .route("/sync/{instance}", get(connect))
+            .route("/sync/{instance}/{*rest}", get(connect_below))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Waits until the sockets have taken their leave, for a moment.
+    pub async fn left(&self) {
+        let all = u32::try_from(limits::SOCKETS).unwrap_or(u32::MAX);
+        let all_left = tokio::time::timeout(LEAVE, self.open.acquire_many(all)).await;
+        if all_left.is_err() {
+            tracing::debug!("some sockets did not take their leave");
+        }
+    }
+}
+
+/// Who wants in, and as what.
+struct Arriving {
+    principal: Principal,
+    most: Permission,
+    /// The instance that a token is for.
+    token: Option<Admitted>,
+}
+
+async fn connect_below(
+    sockets: State<Arc<Sockets>>,
+    Path((instance, _)): Path<(String, String)>,
+    query: RawQuery,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    connect(sockets, Path(instance), query, headers, upgrade).await
+}
+
+async fn connect(
+    State(sockets): State<Arc<Sockets>>,
+    Path(instance): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match sockets.let_in(&instance, query.as_deref().unwrap_or_default(), &headers, upgrade).await {
+        Ok(response) => response,
+        Err(refused) => *refused,
+    }
+}
+
+/// The parameters of an address.
+fn parameters(query: &str) -> HashMap<String, String> {
+    let plain = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (plain(name), plain(value))).collect()
+}
+
+fn refused(status: StatusCode, why: &str) -> Box<Response> {
+    Box::new(refuse(status, why))
+}
+
+fn unavailable(error: &OpError) -> Box<Response> {
+    refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+}
+
+impl Sockets {
+    async fn let_in(
+        self: &Arc<Self>,
+        instance: &str,
+        query: &str,
+        headers: &HeaderMap,
+        upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    ) -> Result<Response, Box<Response>> {
+        let asked = parameters(query);
+        let arriving = self.arriving(&asked, headers).await?;
+        let denied = || refused(StatusCode::FORBIDDEN, "Instance not found or access denied");
+        let client = asked.get("client").cloned().unwrap_or_else(|| agent(headers));
+        let connection = uuid::Uuid::new_v4().simple().to_string();
+        let caller = Caller::of(arriving.principal, Mode::Edit, &client, connection.clone());
+        let caller = Caller { leaving: self.leaving.clone(), ..caller };
+        let instance = InstanceRef::parse(instance).map_err(|_| denied())?;
+        let instance = self.meant(&caller, instance, asked.get("project").map(String::as_str)).await;
+        let seat = instance.and_then(|instance| self.kernel.seat(&caller, &instance, arriving.most));
+        let seat = match seat {
+            Ok(seat) => seat,
+            Err(error @ OpError::Unavailable { .. }) => return Err(unavailable(&error)),
+            Err(_) if arriving.token.is_some() => {
+                return Err(refused(StatusCode::FORBIDDEN, "Token not valid for this instance"));
+            }
+            Err(_) => return Err(denied()),
+        };
+        if arriving.token.as_ref().is_some_and(|token| token.instance != seat.located().id) {
+            return Err(refused(StatusCode::FORBIDDEN, "Token not valid for this instance"));
+        }
+        let Ok(upgrade) = upgrade else {
+            return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
+        };
+        let place = Arc::clone(&self.open).try_acquire_owned();
+        let place = place
+            .map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes"))?;
+        let hub = self.hubs.hub(&seat.located().id).map_err(|error| unavailable(&error))?;
+        let form = if asked.get("v").is_some_and(|version| version == "2") { Form::Ours } else { Form::Old };
+        let presence = hub.come(Present {
+            connection: connection.clone(),
+            principal: caller.principal.id.clone(),
+            kind: caller.principal.kind.name(),
+            client: caller.actor.client.clone(),
+            since: self.kernel.now_ms(),
+            note: None,
+        });
+        let proving = Proving {
+            kernel: Arc::clone(&self.kernel),
+            proofs: self.access.proofs.clone(),
+            is_token: arriving.token.is_some(),
+        };
+        let sign_in = arriving.token.and_then(|token| token.sign_in);
+        let sign_in = self.access.pages.as_ref().zip(sign_in).map(|(pages, id)| pages.sign_ins.watch(&id));
+        let since = asked.get("since").and_then(|since| since.parse().ok()).filter(|_| form == Form::Ours);
+        let beginning = Beginning {
+            seat,
+            form,
+            hub,
+            places: Arc::clone(&self.places),
+            turns: Turns::new(Arc::clone(&self.kernel), proving, form),
+            presence,
+            connection,
+            since: since.map(|since| (since, asked.get("log").cloned())),
+            sign_in,
+            leaving: self.leaving.clone(),
+            place,
+        };
+        let upgrade = upgrade
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(limits::MESSAGE_BYTES)
+            .max_frame_size(limits::MESSAGE_BYTES);
+        Ok(upgrade.on_upgrade(move |socket| socket::serve(socket, beginning)))
+    }
+
+    /// Who shows what, in the order in which clients of every age expect it to be looked at.
+    async fn arriving(&self, asked: &HashMap<String, String>, headers: &HeaderMap) -> Result<Arriving, Box<Response>> {
+        if let Some(token) = asked.get("token") {
+            // It is spent now, whatever comes of it.
+            let admitted = self.tokens.spend(token).map_err(|why| {
+                let text = if why == Refused::Expired { "Token expired" } else { "Invalid token" };
+                refused(StatusCode::UNAUTHORIZED, text)
+            })?;
+            let (principal, most) = (admitted.principal.clone(), admitted.permission);
+            return Ok(Arriving { principal, most, token: Some(admitted) });
+        }
+        match self.access.prove_key(asked.get("apiKey").map(String::as_str), headers).await {
+            Ok(Some(principal)) => {
+                let principal = principal.through(PrincipalKind::App);
+                Ok(Arriving { principal, most: Permission::Admin, token: None })
+            }
+            Ok(None) => Err(refused(StatusCode::UNAUTHORIZED, "Authorization required")),
+            Err(OpError::Unauthenticated { .. }) => Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key")),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// The instance that is meant: by a name in a project where one is named. The local user's `default` is made on its
+    /// first use.
+    async fn meant(
+        &self,
+        caller: &Caller,
+        instance: InstanceRef,
+        project: Option<&str>,
+    ) -> Result<InstanceRef, OpError> {
+        if let (InstanceRef::Name(name), Some(project)) = (&instance, project.filter(|project| !project.is_empty())) {
+            return self.kernel.instance_in(caller, project, name).map(InstanceRef::Id);
+        }
+        if caller.principal.is_local() && instance == InstanceRef::Name("default".into()) {
+            self.kernel.locate_or_create(caller, &instance).await?;
+        }
+        Ok(instance)
+    }
+}
+
+/// How a program calls itself that does not say so.
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("sync");
+    agent.split(['/', ' ']).next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,150 @@
+//! What happened in the instance, passed on to one socket as fast as its client takes it, and what is due by the clock.
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, Utf8Bytes};
+use tokio::time::Instant;
+
+use crate::access::sign_in::Watched;
+
+use super::{
+    Form,
+    ending::End,
+    ring::Passed,
+    socket::{PING_EVERY, Socket},
+    state::Next,
+    to_client::{self, ToClient},
+};
+
+/// A client that gives no sign of life for so long is gone.
+const SILENT: Duration = Duration::from_secs(60);
+/// A client that takes nothing for so long is let go; a little before the connection itself does that.
+const STALLED: Duration = Duration::from_secs(28);
+/// Least time between two positions.
+const POSITION_EVERY: Duration = Duration::from_secs(1);
+/// How often the sign-in of a page is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Things that happened that are passed on before the client has taken them.
+const BATCH: usize = 64;
+
+impl Socket {
+    /// Passes on what happened, when the client has taken what was before.
+    pub(super) fn pull(&mut self) -> Option<End> {
+        if self.reading.is_some() || !self.next.is_empty() || !self.out.is_empty() || !self.is_flushed {
+            return None;
+        }
+        // What an own message did is known as its own: its answer is there before it can be heard of.
+        while let Some(done) = self.turns.done_now() {
+            self.done(done);
+        }
+        if !self.next.is_empty() {
+            return None;
+        }
+        self.news.borrow_and_update();
+        let Some((frames, head)) = self.hub.after(self.cursor, BATCH) else {
+            if self.form == Form::Ours {
+                self.send(ToClient::Resync { reason: "lagged" }.text());
+            }
+            self.next.push_back(Next::Begin(Some((self.cursor, None))));
+            return None;
+        };
+        let is_all = frames.len() < BATCH;
+        if self.form == Form::Ours && self.cursor < head {
+            self.alarms.position.get_or_insert(Instant::now() + POSITION_EVERY);
+        }
+        for frame in frames {
+            let seq = frame.seq();
+            self.cursor = seq;
+            let op_id = self.own.remove(&seq);
+            let passed = frame.passed(self.form, &self.sight);
+            let owned = |text: Utf8Bytes| match &op_id {
+                Some(id) => to_client::with_op_id(&text, id),
+                None => text,
+            };
+            match passed {
+                Passed::Nothing => {}
+                Passed::Text(text) => self.out.push_back(Message::Text(owned(text))),
+                Passed::Gone(text) => {
+                    self.ping_before(seq);
+                    self.out.push_back(Message::Text(owned(text)));
+                }
+                Passed::Large(name) => {
+                    self.next.push_back(Next::Large { name, seq });
+                    return None;
+                }
+                Passed::Cleared(text, kept) => {
+                    self.ping_before(seq);
+                    self.out.push_back(Message::Text(owned(text)));
+                    if self.form == Form::Old && !kept.is_empty() {
+                        self.next.extend(kept.into_iter().map(|name| Next::Large { name, seq }));
+                        return None;
+                    }
+                }
+            }
+        }
+        if is_all {
+            self.cursor = self.cursor.max(head);
+            self.own.retain(|seq, _| *seq > head);
+        }
+        None
+    }
+
+    /// When an older client has heard of a deletion is told by its answer to a ping.
+    fn ping_before(&mut self, seq: u64) {
+        if self.form == Form::Old {
+            let ping = self.heard.passing(seq);
+            self.out.push_back(Message::Ping(ping));
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_alarm(&self) -> Instant {
+        let alarms = &self.alarms;
+        let mut next = alarms.ping;
+        next = alarms.stuck.map_or(next, |stuck| next.min(stuck + STALLED));
+        next = alarms.position.map_or(next, |position| next.min(position));
+        next = alarms.presence.map_or(next, |presence| next.min(presence));
+        if self.sign_in.is_some() { next.min(alarms.look + LOOK_EVERY) } else { next }
+    }
+
+    /// Does what is due.
+    pub(super) fn alarm(&mut self) -> Option<End> {
+        let now = Instant::now();
+        if self.alarms.stuck.is_some_and(|stuck| stuck + STALLED <= now) {
+            return Some(End::TooSlow);
+        }
+        if self.alarms.ping <= now {
+            if self.alarms.alive + SILENT <= now {
+                return Some(End::Silent);
+            }
+            self.alarms.ping = now + PING_EVERY;
+            self.out.push_back(Message::Ping(axum::body::Bytes::new()));
+        }
+        if self.alarms.position.is_some_and(|position| position <= now) {
+            self.tell_position();
+        }
+        if self.alarms.presence.is_some_and(|presence| presence <= now) {
+            (self.alarms.presence, self.alarms.presence_told) = (None, now);
+            if self.comings.is_some() {
+                let told = self.hub.told_present();
+                self.send(told);
+            }
+        }
+        if self.sign_in.is_some() && self.alarms.look + LOOK_EVERY <= now {
+            self.alarms.look = now;
+            if !self.sign_in.as_mut().is_none_or(Watched::holds) {
+                return Some(End::Lost);
+            }
+        }
+        None
+    }
+
+    /// Tells the client where it is: in the log as a whole, not only in what it was told of.
+    pub(super) fn tell_position(&mut self) {
+        self.alarms.position = None;
+        if let Some(log) = self.hub.log_at(self.cursor) {
+            let position = ToClient::Position { seq: self.cursor, log: &log }.text();
+            self.send(position);
+        }
+    }
+}

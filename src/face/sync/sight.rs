@@ -1,0 +1,30 @@
+//! What of an instance a socket is told: the keys that its mode may read, and of those the ones that it asked for.
+
+use crate::{model::permission::Mode, ops::keys::broadcast::Facts};
+
+use super::from_client::Subscribe;
+
+/// What a socket sees.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    pub(super) mode: Mode,
+    /// Without anything in it: all.
+    pub(super) only: Subscribe,
+}
+
+impl Sight {
+    /// Whether it sees a key.
+    pub(super) fn sees(&self, name: &str, facts: &Facts) -> bool {
+        facts.readable(self.mode) && self.is_wanted(name, &facts.tags)
+    }
+
+    fn is_wanted(&self, name: &str, tags: &[String]) -> bool {
+        let Subscribe { keys, prefixes, tags: wanted } = &self.only;
+        if [keys, prefixes, wanted].iter().all(|list| list.is_empty()) {
+            return true;
+        }
+        keys.iter().any(|key| key == name)
+            || prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+            || wanted.iter().any(|wanted| tags.contains(wanted))
+    }
+}

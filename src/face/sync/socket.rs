@@ -1,0 +1,379 @@
+//! One socket: a task that reads what its client says, writes what it is told, and keeps no more of either than fits.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future::BoxFuture};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::sign_in::Watched,
+    kernel::seat::Seat,
+    model::{error::OpError, limits},
+    ops::keys::catch_up,
+};
+
+use super::{
+    Form,
+    ending::{End, broken},
+    from_client::{self, FromClient, Read, Subscribe},
+    heard::Heard,
+    hub::{Hub, Presence},
+    sight::Sight,
+    state::{From, Next, Piece, Places, Reader},
+    to_client::{self, Limits, PARSE_ERROR, ToClient},
+    turns::{Done, Turns},
+};
+
+/// How often the server asks whether the client is there.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
+/// Least time between two lists of who is there.
+const PRESENCE_EVERY: Duration = Duration::from_millis(250);
+/// Answers that may wait to be taken; beyond that the client is read no further.
+const ANSWERS: usize = 512;
+
+/// Everything that a socket begins with.
+pub(super) struct Beginning {
+    pub(super) seat: Seat,
+    pub(super) form: Form,
+    pub(super) hub: Arc<Hub>,
+    pub(super) places: Arc<Places>,
+    pub(super) turns: Turns,
+    pub(super) presence: Presence,
+    pub(super) connection: String,
+    pub(super) since: Option<(u64, Option<String>)>,
+    pub(super) sign_in: Option<Watched>,
+    pub(super) leaving: CancellationToken,
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// A socket at work.
+pub(super) struct Socket {
+    pub(super) ws: WebSocket,
+    pub(super) seat: Seat,
+    pub(super) form: Form,
+    pub(super) hub: Arc<Hub>,
+    pub(super) places: Arc<Places>,
+    pub(super) turns: Turns,
+    pub(super) presence: Presence,
+    pub(super) connection: String,
+    pub(super) sign_in: Option<Watched>,
+    pub(super) leaving: CancellationToken,
+    /// What the client sees.
+    pub(super) sight: Arc<Sight>,
+    pub(super) news: watch::Receiver<u64>,
+    pub(super) comings: Option<watch::Receiver<u64>>,
+    /// What is to be written; and whether all of it has gone out.
+    pub(super) out: VecDeque<Message>,
+    pub(super) is_flushed: bool,
+    /// Held until what was read large has gone out.
+    pub(super) large: Option<OwnedSemaphorePermit>,
+    /// What is to be shown before what happens; and the read of its next piece.
+    pub(super) next: VecDeque<Next>,
+    pub(super) reading: Option<BoxFuture<'static, Result<Piece, OpError>>>,
+    /// Everything up to here has been passed on, or is in what is to be shown.
+    pub(super) cursor: u64,
+    /// Names of own messages by the seq of what they did.
+    pub(super) own: HashMap<u64, String>,
+    /// What is known of the deletions that an older client has.
+    pub(super) heard: Heard,
+    pub(super) alarms: Alarms,
+    #[expect(dead_code, reason = "it is free again when the socket ends")]
+    place: OwnedSemaphorePermit,
+}
+
+/// What is due, and when.
+pub(super) struct Alarms {
+    pub(super) ping: Instant,
+    /// The last sign of life.
+    pub(super) alive: Instant,
+    /// Since when nothing could be written that is to be written.
+    pub(super) stuck: Option<Instant>,
+    /// When the client is told where it is, if it is to be.
+    pub(super) position: Option<Instant>,
+    /// When it is told who is there, if that has changed; and when it was told last.
+    pub(super) presence: Option<Instant>,
+    pub(super) presence_told: Instant,
+    pub(super) look: Instant,
+}
+
+enum Event {
+    Read(Option<Result<Message, axum::Error>>),
+    Written(Result<(), axum::Error>),
+    Done(Done),
+    Piece(Result<Piece, OpError>),
+    News,
+    Comings,
+    Alarm,
+    End(End),
+}
+
+/// Serves a socket to its end.
+pub(super) async fn serve(ws: WebSocket, beginning: Beginning) {
+    let mut socket = Box::new(Socket::new(ws, beginning));
+    let end = socket.work().await;
+    socket.close(end).await;
+}
+
+impl Socket {
+    fn new(ws: WebSocket, beginning: Beginning) -> Self {
+        let Beginning { seat, form, hub, places, turns, presence, connection, since, sign_in, leaving, place } =
+            beginning;
+        let now = Instant::now();
+        let sight = Arc::new(Sight { mode: seat.mode(), only: Subscribe::default() });
+        Self {
+            ws,
+            news: hub.heard(),
+            seat,
+            form,
+            hub,
+            places,
+            turns,
+            presence,
+            connection,
+            sign_in,
+            leaving,
+            sight,
+            comings: None,
+            out: VecDeque::new(),
+            is_flushed: true,
+            large: None,
+            next: VecDeque::from([Next::Begin(since)]),
+            reading: None,
+            cursor: 0,
+            own: HashMap::new(),
+            heard: Heard::default(),
+            alarms: Alarms {
+                ping: now + PING_EVERY,
+                alive: now,
+                stuck: None,
+                position: None,
+                presence: None,
+                presence_told: now,
+                look: now,
+            },
+            place,
+        }
+    }
+
+    /// Tells the client something.
+    pub(super) fn send(&mut self, text: Utf8Bytes) {
+        self.out.push_back(Message::Text(text));
+    }
+
+    async fn work(&mut self) -> End {
+        self.greet();
+        loop {
+            if let Some(end) = self.pull() {
+                return end;
+            }
+            self.advance();
+            let event = self.event().await;
+            let ended = match event {
+                Event::Read(read) => self.read(read),
+                Event::Written(Ok(())) => {
+                    (self.is_flushed, self.alarms.stuck, self.large) = (true, None, None);
+                    None
+                }
+                Event::Written(Err(_)) => Some(End::Gone),
+                Event::Done(done) => {
+                    self.done(done);
+                    None
+                }
+                Event::Piece(piece) => self.piece(piece),
+                Event::News => None,
+                Event::Comings => {
+                    self.alarms.presence.get_or_insert(self.alarms.presence_told + PRESENCE_EVERY);
+                    None
+                }
+                Event::Alarm => self.alarm(),
+                Event::End(end) => Some(end),
+            };
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// Says who the client is here.
+    pub(super) fn greet(&mut self) {
+        // Who cannot read has lost the right, or the instance is gone: the next read ends it.
+        let log = self.seat.read(|tx, _| catch_up::stand(tx)).unwrap_or_default();
+        let located = self.seat.located();
+        let limits = Limits {
+            message_bytes: limits::MESSAGE_BYTES,
+            value_bytes: limits::VALUE_BYTES,
+            inline_bytes: limits::INLINE_BYTES,
+        };
+        let hello = ToClient::AuthSuccess {
+            instance_id: located.id.as_str(),
+            user_id: &self.seat.caller().principal.id,
+            permission: located.permission.name(),
+            protocol: (self.form == Form::Ours).then_some(2),
+            name: &located.name,
+            connection: &self.connection,
+            log: &log,
+            limits,
+        };
+        let hello = hello.text();
+        self.send(hello);
+    }
+
+    /// Starts what can be started.
+    fn advance(&mut self) {
+        let (form, heard) = (self.form, &self.heard);
+        self.turns.advance(&self.seat, &|name| (form == Form::Old).then(|| heard.of(name)));
+        if self.reading.is_none()
+            && self.out.is_empty()
+            && self.is_flushed
+            && let Some(next) = self.next.pop_front()
+        {
+            let reader = Reader {
+                seat: self.seat.clone(),
+                form: self.form,
+                sight: Arc::clone(&self.sight),
+                places: Arc::clone(&self.places),
+            };
+            self.reading = Some(reader.piece(next).boxed());
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn event(&mut self) -> Event {
+        self.is_flushed &= self.out.is_empty();
+        if !self.is_flushed && self.alarms.stuck.is_none() {
+            self.alarms.stuck = Some(Instant::now());
+        }
+        let alarm = self.next_alarm();
+        let may_read = self.turns.has_room() && self.out.len() < ANSWERS;
+        let is_live = self.reading.is_none() && self.next.is_empty() && self.out.is_empty();
+        let (ws, out, is_flushed) = (&mut self.ws, &mut self.out, self.is_flushed);
+        let io = poll_fn(|context| {
+            if !is_flushed && let Poll::Ready(written) = write(ws, out, context) {
+                return Poll::Ready(Event::Written(written));
+            }
+            if may_read && let Poll::Ready(read) = ws.poll_next_unpin(context) {
+                return Poll::Ready(Event::Read(read));
+            }
+            Poll::Pending
+        });
+        let reading = async {
+            match &mut self.reading {
+                Some(reading) => Event::Piece(reading.await),
+                None => std::future::pending().await,
+            }
+        };
+        let comings = async {
+            match &mut self.comings {
+                Some(comings) => comings.changed().await.map_or(Event::Comings, |()| Event::Comings),
+                None => std::future::pending().await,
+            }
+        };
+        let lost = pin!(self.seat.lost());
+        tokio::select! {
+            event = io => event,
+            done = self.turns.next() => Event::Done(done),
+            event = reading => event,
+            _ = self.news.changed(), if is_live => Event::News,
+            event = comings => event,
+            () = sleep_until(alarm) => Event::Alarm,
+            () = self.hub.deleted.cancelled() => Event::End(End::Deleted),
+            () = lost => Event::End(End::Lost),
+            () = self.leaving.cancelled() => Event::End(End::Stopping),
+        }
+    }
+
+    fn read(&mut self, read: Option<Result<Message, axum::Error>>) -> Option<End> {
+        let message = match read {
+            None => return Some(End::Gone),
+            Some(Err(error)) => return Some(broken(&error)),
+            Some(Ok(message)) => message,
+        };
+        self.alarms.alive = Instant::now();
+        match message {
+            Message::Text(text) => self.said(&text),
+            Message::Binary(_) => self.malformed("a message is text", None),
+            Message::Pong(token) => self.heard.pong(&token),
+            Message::Ping(_) => {}
+            Message::Close(_) => return Some(End::Left),
+        }
+        None
+    }
+
+    fn said(&mut self, text: &str) {
+        match from_client::read(text, self.form) {
+            Read::Message(message) => match *message {
+                FromClient::Ping => {
+                    let pong = ToClient::Pong { seq: (self.form == Form::Ours).then_some(self.cursor) };
+                    self.send(pong.text());
+                }
+                FromClient::Presence(asked) => {
+                    self.presence.note(asked.note.map(|note| note.as_str().to_owned()));
+                    self.comings = asked.follow.then(|| self.hub.comings());
+                    let told = self.hub.told_present();
+                    self.send(told);
+                }
+                message => self.turns.push(message, text),
+            },
+            // An older client may be of any age, and older servers said nothing to what they did not know.
+            Read::Unknown if self.form == Form::Old => {}
+            Read::Unknown => self.malformed("it is no message of this protocol", None),
+            Read::Malformed(why, op_id) => self.malformed(&why, op_id.as_deref()),
+        }
+    }
+
+    fn malformed(&mut self, why: &str, op_id: Option<&str>) {
+        let text = match self.form {
+            Form::Old => "Invalid message format".to_owned(),
+            Form::Ours => format!("Invalid message format: {why}"),
+        };
+        self.send(to_client::error(&text, PARSE_ERROR, op_id));
+    }
+
+    fn piece(&mut self, piece: Result<Piece, OpError>) -> Option<End> {
+        self.reading = None;
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => return Some(self.ended(&error)),
+        };
+        let Piece { messages, next, from: From { seq, .. }, place } = piece;
+        self.out.extend(messages.into_iter().map(Message::Text));
+        self.large = place;
+        match next {
+            Some(next) => self.next.push_front(next),
+            None => {
+                // What happened before has been shown, or is shown again.
+                self.heard.begin(self.cursor, seq);
+                self.cursor = seq;
+                self.alarms.position = None;
+            }
+        }
+        None
+    }
+}
+
+/// Writes as much as the connection takes; ready when all has gone out.
+pub(super) fn write(
+    ws: &mut WebSocket,
+    out: &mut VecDeque<Message>,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), axum::Error>> {
+    while !out.is_empty() {
+        ready!(ws.poll_ready_unpin(context))?;
+        if let Some(message) = out.pop_front() {
+            ws.start_send_unpin(message)?;
+        }
+    }
+    ws.poll_flush_unpin(context)
+}
