@@ -48,7 +48,7 @@ pub enum Refused {
 /// The tokens of one server that are out.
 pub struct WsTokens {
     kernel: Arc<Kernel>,
-    kept: Mutex<HashMap<String, Kept>>,
+    out: Mutex<Out>,
 }
 
 impl std::fmt::Debug for WsTokens {
@@ -60,37 +60,112 @@ impl std::fmt::Debug for WsTokens {
 impl WsTokens {
     /// None is out yet.
     pub fn new(kernel: Arc<Kernel>) -> Self {
-        Self { kernel, kept: Mutex::default() }
+        Self { kernel, out: Mutex::default() }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
-        // Each change is a single step, so the map is whole even if a holder panicked.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn out(&self) -> std::sync::MutexGuard<'_, Out> {
+        // A count that is too high after a panic lets in fewer, not more.
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new token, and when it ends, in milliseconds since 1970. Errors: `overloaded` when too many are out.
     pub fn issue(&self, admitted: Admitted) -> Result<(String, i64), OpError> {
-        let now_ms = self.kernel.now_ms();
         // 244 random bits from the system's generator.
         let token = format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let ends_ms = now_ms + limits::WS_TOKEN_MS;
-        let mut kept = self.kept();
-        if kept.len() >= limits::WS_TOKENS_OF_ONE {
-            // Who comes a little late is told that, and not that there was none.
-            kept.retain(|_, kept| kept.ends_ms + limits::WS_TOKEN_MS > now_ms);
-            let of_one = kept.values().filter(|kept| kept.admitted.principal == admitted.principal).count();
-            if kept.len() >= limits::WS_TOKENS || of_one >= limits::WS_TOKENS_OF_ONE {
-                return Err(OpError::Overloaded { what: "this server, for WebSocket tokens,".into(), waiting: of_one });
-            }
-        }
-        kept.insert(sha256(&token), Kept { admitted, ends_ms });
+        let ends_ms = self.out().keep(sha256(&token), admitted, self.kernel.now_ms())?;
         Ok((token, ends_ms))
     }
 
     /// Spends a token.
     pub fn spend(&self, token: &str) -> Result<Admitted, Refused> {
         // Found by its hash: how long that takes tells nothing of the tokens that are out.
-        let kept = self.kept().remove(&sha256(token)).ok_or(Refused::Unknown)?;
-        if kept.ends_ms <= self.kernel.now_ms() { Err(Refused::Expired) } else { Ok(kept.admitted) }
+        self.out().spend(&sha256(token), self.kernel.now_ms())
+    }
+}
+
+/// Tokens by their hashes.
+#[derive(Default)]
+struct Out {
+    kept: HashMap<String, Kept>,
+    /// How many there are of each principal.
+    of_one: HashMap<String, usize>,
+    /// When those that ended long ago were forgotten last.
+    tidied_ms: i64,
+}
+
+impl Out {
+    fn keep(&mut self, hash: String, admitted: Admitted, now_ms: i64) -> Result<i64, OpError> {
+        if now_ms - self.tidied_ms >= limits::WS_TOKEN_MS || now_ms < self.tidied_ms {
+            self.tidy(now_ms);
+        }
+        let of_one = self.of_one.entry(admitted.principal.id.clone()).or_default();
+        if self.kept.len() >= limits::WS_TOKENS || *of_one >= limits::WS_TOKENS_OF_ONE {
+            return Err(OpError::Overloaded { what: "this server, for WebSocket tokens,".into(), waiting: *of_one });
+        }
+        *of_one += 1;
+        let ends_ms = now_ms + limits::WS_TOKEN_MS;
+        self.kept.insert(hash, Kept { admitted, ends_ms });
+        Ok(ends_ms)
+    }
+
+    fn spend(&mut self, hash: &str, now_ms: i64) -> Result<Admitted, Refused> {
+        let Kept { admitted, ends_ms } = self.kept.remove(hash).ok_or(Refused::Unknown)?;
+        if let Some(of_one) = self.of_one.get_mut(&admitted.principal.id) {
+            *of_one -= 1;
+        }
+        if ends_ms <= now_ms { Err(Refused::Expired) } else { Ok(admitted) }
+    }
+
+    /// Who comes a little late is told that, and not that there was none.
+    fn tidy(&mut self, now_ms: i64) {
+        self.tidied_ms = now_ms;
+        self.kept.retain(|_, kept| kept.ends_ms + limits::WS_TOKEN_MS > now_ms);
+        self.of_one.clear();
+        for kept in self.kept.values() {
+            *self.of_one.entry(kept.admitted.principal.id.clone()).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::permission::PrincipalKind;
+
+    fn admitted(user: usize) -> Admitted {
+        let principal = Principal { id: format!("user:{user}"), ..Principal::local(PrincipalKind::App) };
+        Admitted { principal, sign_in: None, instance: InstanceId::catalog(), permission: Permission::Read }
+    }
+
+    #[test]
+    fn a_token_is_for_one_use_within_its_minute() {
+        let mut tokens = Out::default();
+        let end = limits::WS_TOKEN_MS;
+        for (hash, now_ms, expected) in
+            [("a", end - 1, Ok(admitted(1))), ("b", end, Err(Refused::Expired)), ("none", 0, Err(Refused::Unknown))]
+        {
+            if hash != "none" {
+                tokens.keep(hash.into(), admitted(1), 0).unwrap();
+            }
+            assert_eq!(tokens.spend(hash, now_ms), expected);
+            assert_eq!(tokens.spend(hash, now_ms), Err(Refused::Unknown));
+        }
+    }
+
+    #[test]
+    fn only_so_many_tokens_are_out() {
+        let mut tokens = Out::default();
+        for number in 0..limits::WS_TOKENS {
+            tokens.keep(number.to_string(), admitted(number / limits::WS_TOKENS_OF_ONE), 0).unwrap();
+        }
+        assert_eq!(tokens.keep("more".into(), admitted(1000), 0).unwrap_err().code(), "overloaded");
+        // Long after their end they are forgotten.
+        let later = 3 * limits::WS_TOKEN_MS;
+        tokens.keep("more".into(), admitted(1000), later).unwrap();
+        for number in 1..limits::WS_TOKENS_OF_ONE {
+            tokens.keep(number.to_string(), admitted(1000), later).unwrap();
+        }
+        assert_eq!(tokens.keep("too many".into(), admitted(1000), later).unwrap_err().code(), "overloaded");
+        tokens.keep("another's".into(), admitted(7), later).unwrap();
     }
 }

@@ -190,7 +190,7 @@ pub const SIGN_INS: usize = 1000;
 /// How long a browser stays signed in, in milliseconds.
 pub const SIGN_IN_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Connections of one HTTP server. Each is an open file; how many a process may have is raised at the start.
-pub const CONNECTIONS: usize = 2048;
+pub const CONNECTIONS: usize = 13_500;
 /// Longest path and query of an HTTP request. One of a key takes 5 KiB at most.
 pub const URL_BYTES: usize = 8 * 1024;
 /// Names and values of all headers of an HTTP request together.

@@ -171,6 +171,28 @@ const TABLE: &[(&str, &[Row])] = &[
         Row("CONNECTIONS", l::CONNECTIONS as u64, "connections of an HTTP server", "HTTP 503",
             "src/face/http/connections.rs one_connection_too_many_is_told_so_and_there_is_room_when_another_ends"),
     ]),
+    ("WebSockets", &[
+        Row("SOCKETS", l::SOCKETS as u64, "WebSockets of an HTTP server", "HTTP 503",
+            "src/face/sync/mod.rs a_server_has_as_many_sockets_as_it_has_places"),
+        Row("WS_TOKENS", l::WS_TOKENS as u64, "tokens for WebSockets that are out", "`overloaded`; HTTP 503",
+            "src/access/ws_tokens.rs only_so_many_tokens_are_out"),
+        Row("WS_TOKENS_OF_ONE", l::WS_TOKENS_OF_ONE as u64, "those of one principal", "`overloaded`; HTTP 503",
+            "src/access/ws_tokens.rs only_so_many_tokens_are_out"),
+        Row("WS_TOKEN_MS", l::WS_TOKEN_MS as u64, "how long a token can be used", "HTTP 401",
+            "src/access/ws_tokens.rs a_token_is_for_one_use_within_its_minute"),
+        Row("SOCKET_IN_FLIGHT", l::SOCKET_IN_FLIGHT as u64, "messages of one socket under way",
+            "it is read on when one is done",
+            "tests/it/sync/hostile.rs a_flood_of_messages_is_taken_in_as_fast_as_it_is_done"),
+        Row("SOCKET_IN_FLIGHT_BYTES", l::SOCKET_IN_FLIGHT_BYTES as u64, "their bytes",
+            "it is read on when one is done",
+            "tests/it/sync/hostile.rs large_messages_are_taken_in_one_after_the_other"),
+        Row("SUBSCRIBED", l::SUBSCRIBED as u64, "keys, prefixes and tags that a socket is narrowed down to", "`PARSE_ERROR`",
+            "tests/it/sync/ours.rs a_subscription_narrows_what_is_told"),
+        Row("OP_ID_CHARACTERS", l::OP_ID_CHARACTERS as u64, "an `opId`", "`PARSE_ERROR`",
+            "tests/it/sync/hostile.rs a_frame_that_is_no_message_is_answered_and_the_socket_stays"),
+        Row("PRESENCE_NOTE_CHARACTERS", l::PRESENCE_NOTE_CHARACTERS as u64, "a connection's note", "`PARSE_ERROR`",
+            "tests/it/sync/ours.rs who_is_connected_is_told_to_who_asks"),
+    ]),
     ("Messages", &[
         Row("MESSAGE_BYTES", l::MESSAGE_BYTES as u64, "a line or body", "JSON-RPC -32600; HTTP 413; read to its end",
             "src/face/mcp/stdio/tests.rs a_line_at_the_limit_is_read_and_a_longer_one_is_skipped"),
@@ -203,6 +225,14 @@ const TABLE: &[(&str, &[Row])] = &[
 #[rustfmt::skip]
 const INTERNAL: &[Internal] = &[
     Internal("INLINE_BYTES", "where a value goes, in its record or a file"),
+    Internal("CATCH_UP_ROWS", "beyond that all keys are shown"),
+    Internal("PIECE_BYTES", "a piece: another one follows"),
+    Internal("OLD_STATE_BYTES", "a piece for older clients: another one follows"),
+    Internal("RING_CHANGES", "who is further behind is shown what it missed"),
+    Internal("RING_BYTES", "who is further behind is shown what it missed"),
+    Internal("RINGS_BYTES", "who is further behind is shown what it missed"),
+    Internal("PRESENT", "presence tells of the first"),
+    Internal("TOLD_GONE", "a client may be told again that a key is gone"),
     Internal("LOOKED_AT", "a slice: the page is short, and its cursor goes on"),
     Internal("DEFAULT_WAIT_MS", "a default"),
     Internal("PROMPT_KEYS", "more than fit into the prompt"),
@@ -304,5 +334,7 @@ fn the_smaller_parts_of_a_request_fit_into_the_larger() {
     let name = l::KEY_NAME_CHARACTERS * 4 * 3;
     assert!(name + l::INSTANCE_NAME_CHARACTERS * 4 * 3 + 100 < l::URI_BYTES.min(l::URL_BYTES));
     assert!(name + 100 < l::RESOURCES_CURSOR_BYTES && l::KEY_NAME_CHARACTERS * 4 * 2 <= l::CURSOR_CHARACTERS);
-    const { assert!(l::LISTENS < l::CONNECTIONS && l::WAITS_OF_SESSION < l::WAITS && l::WAITS < l::CONNECTIONS) };
+    const {
+        assert!(l::LISTENS + l::SOCKETS < l::CONNECTIONS && l::WAITS_OF_SESSION < l::WAITS && l::WAITS < l::CONNECTIONS)
+    };
 }

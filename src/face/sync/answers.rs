@@ -38,11 +38,24 @@ impl Socket {
                 self.greet();
             }
             Done::Proved(Err(why)) => self.send(to_client::error(why, to_client::NO_PERMISSION, None)),
+            Done::Pinged => {
+                self.pings.push_back(self.changed);
+                self.pong();
+            }
             Done::Subscribed(only) => {
                 let told = ToClient::Subscribed { to: &only, seq: self.cursor };
                 self.send(told.text());
                 self.anew(only);
             }
+        }
+    }
+
+    /// Answers each `ping` when everything that was done before it has been told.
+    pub(super) fn pong(&mut self) {
+        let is_live = self.reading.is_none() && self.next.is_empty();
+        while is_live && self.pings.pop_front_if(|changed| *changed <= self.cursor).is_some() {
+            let pong = ToClient::Pong { seq: (self.form == Form::Ours).then_some(self.cursor) };
+            self.send(pong.text());
         }
     }
 
@@ -72,6 +85,9 @@ impl Socket {
             Wrote::Delete => is("deleted"),
             Wrote::Clear => number("deleted") > Some(0),
         } && !is("replayed");
+        if changed {
+            self.changed = self.changed.max(version);
+        }
         // Where nothing was to be done nobody is told but who asked.
         let now_ms = || self.seat.read(|_, cx| Ok(cx.now_ms)).unwrap_or_default();
         let by = &self.seat.caller().principal.id;

@@ -30,7 +30,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -206,9 +206,7 @@ impl Sockets {
         let Ok(upgrade) = upgrade else {
             return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
         };
-        let place = Arc::clone(&self.open).try_acquire_owned();
-        let place = place
-            .map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes"))?;
+        let place = place(&self.open)?;
         let hub = self.hubs.hub(&seat.located().id).map_err(|error| unavailable(&error))?;
         let form = if asked.get("v").is_some_and(|version| version == "2") { Form::Ours } else { Form::Old };
         let presence = hub.come(Present {
@@ -292,4 +290,32 @@ impl Sockets {
 fn agent(headers: &HeaderMap) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("sync");
     agent.split(['/', ' ']).next().unwrap_or_default().to_owned()
+}
+
+/// A place for one more socket.
+fn place(open: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Box<Response>> {
+    let full =
+        |_| refused(StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes: try again later");
+    Arc::clone(open).try_acquire_owned().map_err(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_as_many_sockets_as_it_has_places() {
+        let open = Arc::new(Semaphore::new(limits::SOCKETS));
+        let places: Vec<_> = (0..limits::SOCKETS).map(|_| place(&open).unwrap()).collect();
+        assert_eq!(place(&open).unwrap_err().status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(places);
+        assert!(place(&open).is_ok());
+    }
+
+    #[test]
+    fn parameters_are_read_as_browsers_write_them() {
+        let read = parameters("token=a%2Fb&project=p+q&v=2&empty=&nothing&x=%ff");
+        assert_eq!((read["token"].as_str(), read["project"].as_str(), read["v"].as_str()), ("a/b", "p q", "2"));
+        assert_eq!((read["empty"].as_str(), read.contains_key("nothing")), ("", false));
+    }
 }

@@ -29,64 +29,69 @@ const BATCH: usize = 64;
 
 impl Socket {
     /// Passes on what happened, when the client has taken what was before.
-    pub(super) fn pull(&mut self) -> Option<End> {
+    pub(super) fn pull(&mut self) {
         if self.reading.is_some() || !self.next.is_empty() || !self.out.is_empty() || !self.is_flushed {
-            return None;
+            return;
         }
         // What an own message did is known as its own: its answer is there before it can be heard of.
         while let Some(done) = self.turns.done_now() {
             self.done(done);
         }
-        if !self.next.is_empty() {
-            return None;
-        }
         self.news.borrow_and_update();
+        // Of what is not for this client it may be much.
+        while self.next.is_empty() && self.pass_on() {}
+    }
+
+    /// Passes on some of what happened; whether there may be more to pass on at once.
+    fn pass_on(&mut self) -> bool {
         let Some((frames, head)) = self.hub.after(self.cursor, BATCH) else {
             if self.form == Form::Ours {
                 self.send(ToClient::Resync { reason: "lagged" }.text());
             }
             self.next.push_back(Next::Begin(Some((self.cursor, None))));
-            return None;
+            return false;
         };
         let is_all = frames.len() < BATCH;
         if self.form == Form::Ours && self.cursor < head {
             self.alarms.position.get_or_insert(Instant::now() + POSITION_EVERY);
         }
         for frame in frames {
-            let seq = frame.seq();
-            self.cursor = seq;
-            let op_id = self.own.remove(&seq);
-            let passed = frame.passed(self.form, &self.sight);
-            let owned = |text: Utf8Bytes| match &op_id {
-                Some(id) => to_client::with_op_id(&text, id),
-                None => text,
-            };
-            match passed {
-                Passed::Nothing => {}
-                Passed::Text(text) => self.out.push_back(Message::Text(owned(text))),
-                Passed::Gone(text) => {
-                    self.ping_before(seq);
-                    self.out.push_back(Message::Text(owned(text)));
-                }
-                Passed::Large(name) => {
-                    self.next.push_back(Next::Large { name, seq });
-                    return None;
-                }
-                Passed::Cleared(text, kept) => {
-                    self.ping_before(seq);
-                    self.out.push_back(Message::Text(owned(text)));
-                    if self.form == Form::Old && !kept.is_empty() {
-                        self.next.extend(kept.into_iter().map(|name| Next::Large { name, seq }));
-                        return None;
-                    }
-                }
+            self.cursor = frame.seq();
+            self.pass(frame.passed(self.form, &self.sight), frame.seq());
+            if !self.next.is_empty() {
+                return false;
             }
         }
         if is_all {
             self.cursor = self.cursor.max(head);
             self.own.retain(|seq, _| *seq > head);
+            self.pong();
         }
-        None
+        !is_all && self.out.len() < BATCH
+    }
+
+    fn pass(&mut self, passed: Passed, seq: u64) {
+        let op_id = self.own.remove(&seq);
+        let owned = |text: Utf8Bytes| match &op_id {
+            Some(id) => to_client::with_op_id(&text, id),
+            None => text,
+        };
+        match passed {
+            Passed::Nothing => {}
+            Passed::Text(text) => self.send(owned(text)),
+            Passed::Gone(text) => {
+                self.ping_before(seq);
+                self.send(owned(text));
+            }
+            Passed::Large(name) => self.next.push_back(Next::Large { name, seq }),
+            Passed::Cleared(text, kept) => {
+                self.ping_before(seq);
+                self.send(owned(text));
+                if self.form == Form::Old {
+                    self.next.extend(kept.into_iter().map(|name| Next::Large { name, seq }));
+                }
+            }
+        }
     }
 
     /// When an older client has heard of a deletion is told by its answer to a ping.

@@ -86,6 +86,9 @@ pub(super) struct Socket {
     pub(super) cursor: u64,
     /// Names of own messages by the seq of what they did.
     pub(super) own: HashMap<u64, String>,
+    /// The last change that was made by an own message; and for each `ping`, what is to be told before its answer.
+    pub(super) changed: u64,
+    pub(super) pings: VecDeque<u64>,
     /// What is known of the deletions that an older client has.
     pub(super) heard: Heard,
     pub(super) alarms: Alarms,
@@ -153,6 +156,8 @@ impl Socket {
             reading: None,
             cursor: 0,
             own: HashMap::new(),
+            changed: 0,
+            pings: VecDeque::new(),
             heard: Heard::default(),
             alarms: Alarms {
                 ping: now + PING_EVERY,
@@ -175,9 +180,7 @@ impl Socket {
     async fn work(&mut self) -> End {
         self.greet();
         loop {
-            if let Some(end) = self.pull() {
-                return end;
-            }
+            self.pull();
             self.advance();
             let event = self.event().await;
             let ended = match event {
@@ -314,10 +317,6 @@ impl Socket {
     fn said(&mut self, text: &str) {
         match from_client::read(text, self.form) {
             Read::Message(message) => match *message {
-                FromClient::Ping => {
-                    let pong = ToClient::Pong { seq: (self.form == Form::Ours).then_some(self.cursor) };
-                    self.send(pong.text());
-                }
                 FromClient::Presence(asked) => {
                     self.presence.note(asked.note.map(|note| note.as_str().to_owned()));
                     self.comings = asked.follow.then(|| self.hub.comings());

@@ -42,6 +42,8 @@ pub(super) enum Done {
     Proved(Result<Permission, &'static str>),
     /// A subscription.
     Subscribed(Subscribe),
+    /// A `ping`: everything before it is done.
+    Pinged,
 }
 
 /// What was written.
@@ -183,7 +185,7 @@ impl Turns {
                 self.run(bytes, true, true, async move { Done::Proved(prove(proving, seat, auth).await) });
             }
             FromClient::Subscribe(to) => self.run(bytes, true, true, async move { Done::Subscribed(to) }),
-            FromClient::Ping | FromClient::Presence(_) => self.bytes -= bytes,
+            FromClient::Ping | FromClient::Presence(_) => self.run(bytes, true, false, async { Done::Pinged }),
         }
     }
 }

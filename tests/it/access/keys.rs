@@ -136,7 +136,12 @@ fn tools_follow_the_permission() {
         let tools = names(permission, "/mcp/edit");
         assert!(tools.contains(&"read_key".into()));
         assert_eq!(tools.contains(&"write_key".into()), writes, "{permission}");
-        assert_eq!(tools.contains(&"set_key_attributes".into()), edits, "{permission}");
+        assert_eq!(
+            tools.contains(&"set_key_attributes".into()),
+            writes,
+            "{permission}: an app decides its keys' attributes"
+        );
+        assert_eq!(tools.contains(&"rename_key".into()), edits, "{permission}");
     }
     assert!(!names("admin", "/mcp").contains(&"set_key_attributes".into()), "no more than the address says");
 }

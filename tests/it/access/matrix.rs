@@ -35,14 +35,14 @@ fn table(instance: &Value, project: &Value, share: &Value) -> Vec<(&'static str,
         ("log_read", Instance("read"), json!({"since": 0})),
         ("key_browse", Instance("read"), json!({})),
         ("key_tool", Instance("read"), json!({"key": "k"})),
-        ("key_facets", Instance("admin"), json!({})),
+        ("key_facets", Instance("write"), json!({})),
         ("write_key", Instance("write"), json!({"key": "k", "value": "w"})),
         ("append_key", Instance("write"), json!({"key": "k", "text": "w"})),
         ("edit_key", Instance("write"), json!({"key": "k", "old_text": "v", "new_text": "v"})),
         ("delete_key", Instance("write"), json!({"key": "k"})),
         ("batch", Instance("write"), json!({"mode": "all", "operations": [{"name": "list_keys"}]})),
         ("undo", Instance("write"), json!({})),
-        ("set_key_attributes", Instance("admin"), json!({"key": "k", "tags": ["t"]})),
+        ("set_key_attributes", Instance("write"), json!({"key": "k", "tags": ["t"]})),
         ("rename_key", Instance("admin"), json!({"key": "k", "new_key": "l"})),
         ("clear_keys", Instance("admin"), json!({})),
         ("restore_key", Instance("admin"), json!({"key": "k", "version": 1})),
@@ -203,6 +203,62 @@ fn every_operation_for_every_caller_is_as_the_table_says() {
     }
 }
 
+/// What `write` on an instance is for a key of a model, and for one of an app.
+#[test]
+fn with_write_an_app_has_all_keys_and_an_agent_those_of_models() {
+    let env = Env::new();
+    let instance = local(&env, "instance_create", &json!({"name": "i"}))["id"].clone();
+    for (name, tags) in [("open", "LLMRead,LLMWrite"), ("hidden", "LLMWrite"), ("kept", "LLMRead,protected")] {
+        env.cli(&["-i", &text(&instance), "set", name, "v"]).ok();
+        env.cli(&["-i", &text(&instance), "attr", name, "--system-tags", tags]).ok();
+    }
+    let server = env.serve(&[]);
+    let as_kind = |kind: &str| key(&env, &json!({"permissions": ["write"], "kind": kind})).1;
+    let (app, agent) = (as_kind("app"), as_kind("agent"));
+    let prompt = json!({"system_tags": ["SystemPrompt"]});
+    let table = [
+        ("read_key", json!({"key": "hidden"}), None, Some("not_found")),
+        ("write_key", json!({"key": "kept", "value": "w"}), None, Some("permission_denied")),
+        ("write_key", json!({"key": "hidden", "value": "w"}), None, None),
+        ("set_key_attributes", json!({"key": "open", "tags": ["t"]}), None, Some("permission_denied")),
+        (
+            "set_key_attributes",
+            json!({"key": "open", "system_tags": prompt["system_tags"]}),
+            None,
+            Some("permission_denied"),
+        ),
+        (
+            "set_key_attributes",
+            json!({"key": "kept", "tags": ["t"]}),
+            Some("permission_denied"),
+            Some("permission_denied"),
+        ),
+        (
+            "set_key_attributes",
+            json!({"key": "open", "history": "none"}),
+            Some("permission_denied"),
+            Some("permission_denied"),
+        ),
+        ("delete_key", json!({"key": "kept"}), Some("permission_denied"), Some("permission_denied")),
+        ("rename_key", json!({"key": "open", "new_key": "n"}), Some("permission_denied"), Some("permission_denied")),
+        ("clear_keys", json!({}), Some("permission_denied"), Some("permission_denied")),
+        ("delete_key", json!({"key": "hidden"}), None, None),
+    ];
+    for (name, args, of_app, of_agent) in table {
+        // The agent first: what it may do, too, is there for the app then.
+        for (proof, expected, who) in [(&agent, of_agent, "agent"), (&app, of_app, "app")] {
+            let got = call(&server, &at(&instance), proof, name, &args);
+            assert_eq!(got.as_ref().err().map(String::as_str), expected, "{name} {args} by {who}: {got:?}");
+        }
+    }
+    // No more than the address says.
+    let path = format!("/i/{}/mcp", text(&instance));
+    assert_eq!(
+        call(&server, &path, &app, "set_key_attributes", &json!({"key": "open"})),
+        Err("permission_denied".into())
+    );
+}
+
 #[test]
 fn a_read_only_instance_takes_no_writes_from_anybody() {
     let env = Env::new();
@@ -218,7 +274,7 @@ fn a_read_only_instance_takes_no_writes_from_anybody() {
         let got = call(&server, &at(&instance), &proof, name, &args);
         match takes {
             Takes::Instance("read") => assert!(got.is_ok(), "{name}: {got:?}"),
-            // Only an admin sees the facets, and they are only looked at.
+            // Only who reads all sees the facets, and they are only looked at.
             Takes::Instance(_) if name == "key_facets" => assert!(got.is_ok(), "{name}: {got:?}"),
             _ => assert_eq!(got, Err("permission_denied".into()), "{name}"),
         }

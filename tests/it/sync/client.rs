@@ -1,6 +1,6 @@
 //! A client of `/sync`: as much of a WebSocket as its tests need.
 
-use std::net::TcpStream;
+use std::{collections::BTreeMap, net::TcpStream};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{
@@ -14,6 +14,8 @@ pub(crate) struct Client {
     ws: WebSocket<TcpStream>,
     /// What was told when it began.
     pub(crate) hello: Value,
+    /// What was told so far, for who asks for the whole of it.
+    kept: Vec<Value>,
 }
 
 /// A refusal of the upgrade: the status and `error`.
@@ -36,7 +38,7 @@ impl Client {
         stream.set_read_timeout(Some(DEADLINE)).expect("it can be set");
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
-            Ok((ws, _)) => Ok(Self { ws, hello: Value::Null }),
+            Ok((ws, _)) => Ok(Self { ws, hello: Value::Null, kept: Vec::new() }),
             Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
                 let body = response.body().clone().unwrap_or_default();
                 let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -65,6 +67,7 @@ impl Client {
     pub(crate) fn synced(server: &Server, path: &str, proof: &str) -> (Self, Value) {
         let mut client = Self::open(server, path, proof);
         let state = client.state();
+        client.kept.push(state.clone());
         (client, state)
     }
 
@@ -143,6 +146,50 @@ impl Client {
             }
             before.push(message);
         }
+    }
+
+    /// The next message, or how the socket was closed.
+    pub(crate) fn try_next(&mut self) -> Result<Value, (u16, String)> {
+        self.step()
+    }
+
+    /// Sends a `ping` and keeps what comes before its answer.
+    pub(crate) fn keep_until_pong(&mut self) {
+        let told = self.until_pong();
+        self.kept.extend(told);
+    }
+
+    /// Keeps what comes until a key `mark` is told of; the values of the other keys by all that.
+    pub(crate) fn told_until_mark(&mut self) -> BTreeMap<String, String> {
+        loop {
+            let told = self.next();
+            let is_mark = told["key"] == "mark" || told["data"].get("mark").is_some();
+            self.kept.push(told);
+            if is_mark {
+                break;
+            }
+        }
+        let mut keys = BTreeMap::new();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for told in &self.kept {
+            match told["type"].as_str().unwrap_or_default() {
+                "sync" => {
+                    if told["full"] == true {
+                        keys.clear();
+                    }
+                    let data = told["data"].as_object().unwrap();
+                    keys.extend(data.iter().map(|(name, entry)| (name.clone(), text(&entry["value"]))));
+                    for name in told["deleted"].as_array().into_iter().flatten() {
+                        keys.remove(name.as_str().unwrap());
+                    }
+                }
+                "key_updated" => drop(keys.insert(text(&told["key"]), text(&told["value"]))),
+                "key_deleted" => drop(keys.remove(told["key"].as_str().unwrap())),
+                "cleared" => keys.clear(),
+                _ => {}
+            }
+        }
+        keys
     }
 
     /// Reads to the end; the close code and the reason.

@@ -2,6 +2,8 @@
 
 mod client;
 mod connect;
+mod ends;
+mod hostile;
 mod old;
 mod ours;
 mod sdk;

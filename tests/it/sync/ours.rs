@@ -245,6 +245,8 @@ fn who_is_connected_is_told_to_who_asks() {
     assert_eq!((&mine["connection"], &mine["note"]), (&one.hello["connection"], &json!("here")));
     assert_eq!((&other["connection"], &other["client"]), (&two.hello["connection"], &json!("other one")));
     assert_eq!((&other["kind"], text(&other["principal"]).starts_with("key:")), (&json!("app"), true));
+    one.send(&json!({"type": "presence", "note": "x".repeat(129)}));
+    assert_eq!(one.next_of("error")["code"], "PARSE_ERROR");
     drop(two);
     one.next_where(|told| told["connections"].as_array().is_some_and(|all| all.len() == 1));
 }

@@ -94,7 +94,7 @@ fn once() -> impl Strategy<Value = Ask> {
 
 /// Somebody asks for it: mostly about the same instance, and mostly as one who may.
 fn ask(call: BoxedStrategy<(&'static str, Value)>) -> BoxedStrategy<Ask> {
-    let mode = prop_oneof![2 => Just(Mode::Read), 10 => Just(Mode::Use), 15 => Just(Mode::Edit)];
+    let mode = prop_oneof![2 => Just(Mode::Read), 8 => Just(Mode::Use), 5 => Just(Mode::Write), 12 => Just(Mode::Edit)];
     let on = prop_oneof![6 => Just(0_usize), 2 => Just(1_usize), 2 => 0..8_usize];
     let may = prop::bool::weighted(0.8);
     (0..3_usize, mode, may, on, prop::bool::weighted(0.1), call)

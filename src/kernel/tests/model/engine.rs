@@ -31,6 +31,7 @@ impl Play {
         let mode = match call.who.mode {
             Mode::Read => permission::Mode::Read,
             Mode::Use => permission::Mode::Use,
+            Mode::Write => permission::Mode::Write,
             Mode::Edit => permission::Mode::Edit,
         };
         let caller = Caller::local(kind, mode, call.who.hand.client, call.who.hand.run.to_owned());

@@ -99,7 +99,8 @@ pub(super) fn write(turn: &mut Turn, args: &Value) -> Outcome {
     check_content_type(&key)?;
     if !args["tags"].is_null() {
         let tags = tags(&args["tags"])?;
-        if held.is_some() && tags != key.tags && turn.mode != Mode::Edit {
+        let may = turn.mode == Mode::Edit || (turn.mode == Mode::Write && !key.has("protected"));
+        if held.is_some() && tags != key.tags && !may {
             return refuse("permission_denied");
         }
         key.tags = tags;
@@ -189,6 +190,9 @@ pub(super) fn set_attributes(turn: &mut Turn, args: &Value) -> Outcome {
     let name = name(args);
     let Some(held) = turn.key(name) else { return refuse("not_found") };
     let mut key = held.key().clone();
+    if turn.mode != Mode::Edit && (key.has("protected") || !args["history"].is_null()) {
+        return refuse("permission_denied");
+    }
     if !args["system_tags"].is_null() {
         let given = strings(&args["system_tags"]);
         key.system_tags = SYSTEM_TAGS.into_iter().filter(|tag| given.iter().any(|each| each == tag)).collect();

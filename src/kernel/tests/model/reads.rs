@@ -132,7 +132,7 @@ fn is_told(turn: &Turn, seq: u64, row: &Row, also_hidden: bool) -> bool {
     match &row.key {
         Some(key) if key.is_readable(turn.mode) => true,
         Some(_) if !also_hidden => false,
-        _ => turn.mode == Mode::Edit || before().is_some_and(|key| key.is_readable(turn.mode)),
+        _ => turn.mode >= Mode::Write || before().is_some_and(|key| key.is_readable(turn.mode)),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn refuse<T>(code: &str) -> Result<T, Refusal> {
 pub(super) enum Mode {
     Read,
     Use,
+    Write,
     Edit,
 }
 
@@ -31,6 +32,7 @@ impl Mode {
         match self {
             Self::Read => "read",
             Self::Use => "use",
+            Self::Write => "write",
             Self::Edit => "edit",
         }
     }
@@ -100,11 +102,11 @@ impl Key {
     }
 
     pub(super) fn is_readable(&self, mode: Mode) -> bool {
-        mode == Mode::Edit || self.has("LLMRead") || self.has("SystemPrompt")
+        mode >= Mode::Write || self.has("LLMRead") || self.has("SystemPrompt")
     }
 
     pub(super) fn is_writable(&self, mode: Mode) -> bool {
-        mode == Mode::Edit || self.has("LLMWrite")
+        mode >= Mode::Write || self.has("LLMWrite")
     }
 
     pub(super) fn is_binary(&self) -> bool {

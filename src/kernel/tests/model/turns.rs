@@ -21,6 +21,7 @@ const REPLY_BYTES: usize = 64 * 1024;
 pub(super) fn least_mode(operation: &str) -> Mode {
     match operation {
         "write_key" | "append_key" | "edit_key" | "delete_key" | "batch" | "undo" => Mode::Use,
+        "set_key_attributes" => Mode::Write,
         other if is_read(other) => Mode::Read,
         _ => Mode::Edit,
     }
