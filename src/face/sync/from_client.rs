@@ -251,6 +251,11 @@ fn short(error: &serde_json::Error) -> String {
 }
 
 impl Set {
+    /// The name of the key as it came.
+    pub(super) fn name(&self) -> &str {
+        &self.key
+    }
+
     /// The key, and how it is to be. Errors: `invalid_argument`.
     pub(super) fn wanted(&self, form: Form) -> Result<(KeyName, Wanted), OpError> {
         let key = key_name(&self.key)?;
@@ -301,4 +306,72 @@ pub(super) fn key_name(name: &str) -> Result<KeyName, OpError> {
 #[expect(clippy::cast_possible_truncation, reason = "what is beyond is the last place")]
 fn whole(number: f64) -> i64 {
     number.round() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Frames that the black-box tests begin with too.
+    const CORPUS: &str = include_str!("../../../tests/it/sync/corpus.txt");
+
+    fn kind(text: &str, form: Form) -> &'static str {
+        match read(text, form) {
+            Read::Message(_) => "message",
+            Read::Unknown => "unknown",
+            Read::Malformed(..) => "malformed",
+        }
+    }
+
+    #[test]
+    fn frames_are_told_apart() {
+        for (text, old, ours) in [
+            (r#"{"type":"set","key":"k","value":null,"attributes":{}}"#, "message", "message"),
+            (r#"{"type":"set","key":"k","value":1}"#, "malformed", "message"),
+            (r#"{"type":"set","key":"k"}"#, "malformed", "malformed"),
+            (r#"{"type":"ping","more":[1]}"#, "message", "message"),
+            (r#"{"type":"nothing"}"#, "unknown", "unknown"),
+            (r#"{"type":7}"#, "unknown", "unknown"),
+            (r#"["set"]"#, "unknown", "unknown"),
+            ("null", "malformed", "malformed"),
+            ("{", "malformed", "malformed"),
+            ("", "malformed", "malformed"),
+            ("5", "unknown", "unknown"),
+        ] {
+            assert_eq!([kind(text, Form::Old), kind(text, Form::Ours)], [old, ours], "{text}");
+        }
+        let Read::Malformed(_, op_id) = read(r#"{"type":"set","opId":"a"}"#, Form::Ours) else { panic!() };
+        assert_eq!(op_id.as_deref(), Some("a"));
+    }
+
+    fn frame() -> impl Strategy<Value = String> {
+        let lines: Vec<&str> = CORPUS.lines().collect();
+        let line = prop::sample::select(lines);
+        let cut = (line.clone(), line, any::<prop::sample::Index>(), any::<prop::sample::Index>()).prop_map(
+            |(one, other, to, from)| {
+                let head: String = one.chars().take(to.index(one.len() + 1)).collect();
+                let tail: String = other.chars().skip(from.index(other.len() + 1)).collect();
+                head + &tail
+            },
+        );
+        prop_oneof![4 => cut, 1 => "\\PC{0,60}", 1 => r#"\{"type":"(set|delete|call|subscribe)",[\PC]{0,60}\}"#]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_frame_is_read(text in frame()) {
+            for form in [Form::Old, Form::Ours] {
+                if let Read::Message(message) = read(&text, form)
+                    && let FromClient::Set(set) = *message
+                {
+                    // Whatever it says of a key, that is understood or refused.
+                    drop(set.wanted(form));
+                }
+            }
+        }
+    }
 }

@@ -235,8 +235,7 @@ impl Socket {
 
     /// Starts what can be started.
     fn advance(&mut self) {
-        let (form, heard) = (self.form, &self.heard);
-        self.turns.advance(&self.seat, &|name| (form == Form::Old).then(|| heard.of(name)));
+        self.turns.advance(&self.seat);
         if self.reading.is_none()
             && self.out.is_empty()
             && self.is_flushed
@@ -323,7 +322,13 @@ impl Socket {
                     let told = self.hub.told_present();
                     self.send(told);
                 }
-                message => self.turns.push(message, text),
+                message => {
+                    let delivered = match &message {
+                        FromClient::Set(set) if self.form == Form::Old => Some(self.heard.of(set.name())),
+                        _ => None,
+                    };
+                    self.turns.push(message, text, delivered);
+                }
             },
             // An older client may be of any age, and older servers said nothing to what they did not know.
             Read::Unknown if self.form == Form::Old => {}

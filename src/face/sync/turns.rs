@@ -59,6 +59,8 @@ struct Waiting {
     /// The frame, where its arguments are to be told from others sent under the same key.
     frame: Option<String>,
     bytes: usize,
+    /// What was known of deletions when it came.
+    delivered: Option<Delivered>,
 }
 
 /// A message that is done, and what it counted for.
@@ -102,8 +104,8 @@ impl Turns {
         self.queue.len() + self.running.len() < limits::SOCKET_IN_FLIGHT && self.bytes < limits::SOCKET_IN_FLIGHT_BYTES
     }
 
-    /// Takes in a message.
-    pub(super) fn push(&mut self, message: FromClient, frame: &str) {
+    /// Takes in a message of a client that has heard of so much.
+    pub(super) fn push(&mut self, message: FromClient, frame: &str, delivered: Option<Delivered>) {
         let key = match &message {
             FromClient::Set(Set { idempotency_key, .. })
             | FromClient::Delete(Delete { idempotency_key, .. })
@@ -111,17 +113,17 @@ impl Turns {
             _ => None,
         };
         self.bytes += frame.len();
-        self.queue.push_back(Waiting { frame: key.map(|_| frame.to_owned()), bytes: frame.len(), message });
+        self.queue.push_back(Waiting { frame: key.map(|_| frame.to_owned()), bytes: frame.len(), message, delivered });
     }
 
-    /// Starts what may be started. `delivered` tells what is known of deletions.
-    pub(super) fn advance(&mut self, seat: &Seat, delivered: &dyn Fn(&str) -> Option<Delivered>) {
+    /// Starts what may be started.
+    pub(super) fn advance(&mut self, seat: &Seat) {
         while let Some(first) = self.queue.front() {
             if self.is_barred || (self.ordered > 0 && is_alone(&first.message)) {
                 return;
             }
             let Some(waiting) = self.queue.pop_front() else { return };
-            self.start(seat, waiting, delivered);
+            self.start(seat, waiting);
         }
     }
 
@@ -162,14 +164,13 @@ impl Turns {
         self.running.push(async move { Finished { done: work.await, bytes, is_ordered } }.boxed());
     }
 
-    fn start(&mut self, seat: &Seat, waiting: Waiting, delivered: &dyn Fn(&str) -> Option<Delivered>) {
-        let Waiting { message, frame, bytes } = waiting;
+    fn start(&mut self, seat: &Seat, waiting: Waiting) {
+        let Waiting { message, frame, bytes, delivered } = waiting;
         let seat = seat.clone();
         // A value in a file of its own is saved before its turn, so what comes later would overtake it.
         let is_large = bytes > limits::INLINE_BYTES;
         match message {
             FromClient::Set(set) => {
-                let delivered = delivered(&set.key);
                 let form = self.form;
                 self.run(bytes, true, is_large, write_set(seat, set, frame, bytes, form, delivered));
             }

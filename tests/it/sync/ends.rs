@@ -114,8 +114,10 @@ fn a_client_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() {
             }
             "key_updated" => drop(keys.insert(text(&told["key"]), told["version"].as_u64())),
             "key_deleted" => drop(keys.remove(told["key"].as_str().unwrap())),
-            "position" if told["seq"] == 401 => break,
             _ => {}
+        }
+        if told["seq"] == 401 && told["more"] != true {
+            break;
         }
     }
     assert!(resynced);

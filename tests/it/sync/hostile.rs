@@ -94,7 +94,7 @@ fn a_message_over_the_limit_and_no_text_close_the_socket_alone() {
     client.stream().write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]).unwrap();
     assert_eq!(client.closed().0, 1007);
     let (mut client, _) = world.old();
-    client.stream().write_all(&[0xff, 0xff, 0xff, 0xff]).unwrap();
+    client.stream().write_all(&[0xff, 0x80, 0, 0, 0, 0]).unwrap();
     assert_eq!(client.closed().0, 1002);
     assert_eq!(world.old().1["data"], json!({}));
 }

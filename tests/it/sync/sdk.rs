@@ -188,7 +188,6 @@ fn hole_what_was_deleted_while_a_client_sends_does_not_come_back() {
         sdk.push();
     }
     sdk.settle();
-    println!("{:#}", world.call("log_read", &json!({"since": 10, "limit": 1000})));
     assert_eq!(stored(&world).len(), 5);
     assert_eq!(sdk.keys.len(), 5);
     // Who knows that it is gone and wants it makes it.
