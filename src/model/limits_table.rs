@@ -335,6 +335,8 @@ fn the_smaller_parts_of_a_request_fit_into_the_larger() {
     assert!(name + l::INSTANCE_NAME_CHARACTERS * 4 * 3 + 100 < l::URI_BYTES.min(l::URL_BYTES));
     assert!(name + 100 < l::RESOURCES_CURSOR_BYTES && l::KEY_NAME_CHARACTERS * 4 * 2 <= l::CURSOR_CHARACTERS);
     const {
-        assert!(l::LISTENS + l::SOCKETS < l::CONNECTIONS && l::WAITS_OF_SESSION < l::WAITS && l::WAITS < l::CONNECTIONS)
+        assert!(
+            l::LISTENS + l::SOCKETS < l::CONNECTIONS && l::WAITS_OF_SESSION < l::WAITS && l::WAITS < l::CONNECTIONS
+        );
     };
 }

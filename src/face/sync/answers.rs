@@ -11,7 +11,7 @@ use super::{
     sight::Sight,
     socket::Socket,
     state::Next,
-    to_client::{self, ToClient, Why},
+    to_client::{self, Cause, ToClient, Why},
     turns::{Done, Wrote},
 };
 
@@ -75,7 +75,7 @@ impl Socket {
             if let Some(ping) = self.heard.telling(key, seq) {
                 self.out.push_back(Message::Ping(ping));
             }
-            self.send(to_client::deleted(key, text("by"), at, seq, Why::Deleted, self.form));
+            self.send(to_client::deleted(key, Cause { by: text("by"), at, seq }, Why::Deleted, self.form));
             return;
         }
         let version = number("version").unwrap_or_default();
@@ -90,11 +90,11 @@ impl Socket {
         }
         // Where nothing was to be done nobody is told but who asked.
         let now_ms = || self.seat.read(|_, cx| Ok(cx.now_ms)).unwrap_or_default();
-        let by = &self.seat.caller().principal.id;
+        let cause = || Cause { by: &self.seat.caller().principal.id, at: now_ms(), seq: version };
         let nothing = match (what, key) {
             _ if changed || self.form == Form::Ours => None,
-            (Wrote::Delete, Some(key)) => Some(to_client::deleted(key, by, now_ms(), version, Why::Deleted, self.form)),
-            (Wrote::Clear, _) => Some(cleared(by, now_ms(), version, &[], self.form)),
+            (Wrote::Delete, Some(key)) => Some(to_client::deleted(key, cause(), Why::Deleted, self.form)),
+            (Wrote::Clear, _) => Some(cleared(cause(), &[], self.form)),
             _ => None,
         };
         if let Some(nothing) = nothing {

@@ -65,6 +65,7 @@ enum JsonValue<'a> {
 /// Attributes as clients of every age know them.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "older clients know the tags by these")]
 struct Attributes<'a> {
     /// text, json, image or file.
     #[serde(rename = "type")]

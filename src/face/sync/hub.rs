@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// The hubs of a server.
 pub(super) struct Hubs {
     kernel: Arc<Kernel>,
-    hubs: Mutex<HashMap<InstanceId, Weak<Hub>>>,
+    open: Mutex<HashMap<InstanceId, Weak<Hub>>>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -56,21 +56,21 @@ pub(super) struct Hub {
 impl Hubs {
     /// None yet.
     pub(super) fn new(kernel: Arc<Kernel>) -> Self {
-        Self { kernel, hubs: Mutex::default(), bytes: Arc::default() }
+        Self { kernel, open: Mutex::default(), bytes: Arc::default() }
     }
 
-    fn hubs(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Weak<Hub>>> {
+    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Weak<Hub>>> {
         // Each change is a single step, so the map is whole even if a holder panicked.
-        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hub of an instance.
     pub(super) fn hub(&self, id: &InstanceId) -> Result<Arc<Hub>, OpError> {
-        if let Some(hub) = self.hubs().get(id).and_then(Weak::upgrade) {
+        if let Some(hub) = self.open().get(id).and_then(Weak::upgrade) {
             return Ok(hub);
         }
         let stream = self.kernel.stream(id)?;
-        let mut hubs = self.hubs();
+        let mut hubs = self.open();
         // Another socket may have been first.
         if let Some(hub) = hubs.get(id).and_then(Weak::upgrade) {
             return Ok(hub);

@@ -153,7 +153,7 @@ async fn connect(
 ) -> Response {
     match sockets.let_in(&instance, query.as_deref().unwrap_or_default(), &headers, upgrade).await {
         Ok(response) => response,
-        Err(refused) => *refused,
+        Err(Denied(status, why)) => refuse(status, &why),
     }
 }
 
@@ -166,11 +166,15 @@ fn parameters(query: &str) -> HashMap<String, String> {
     query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (plain(name), plain(value))).collect()
 }
 
-fn refused(status: StatusCode, why: &str) -> Box<Response> {
-    Box::new(refuse(status, why))
+/// Why somebody is not let in.
+#[derive(Debug)]
+struct Denied(StatusCode, String);
+
+fn refused(status: StatusCode, why: &str) -> Denied {
+    Denied(status, why.to_owned())
 }
 
-fn unavailable(error: &OpError) -> Box<Response> {
+fn unavailable(error: &OpError) -> Denied {
     refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 
@@ -181,7 +185,7 @@ impl Sockets {
         query: &str,
         headers: &HeaderMap,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    ) -> Result<Response, Box<Response>> {
+    ) -> Result<Response, Denied> {
         let asked = parameters(query);
         let arriving = self.arriving(&asked, headers).await?;
         let denied = || refused(StatusCode::FORBIDDEN, "Instance not found or access denied");
@@ -247,7 +251,7 @@ impl Sockets {
     }
 
     /// Who shows what, in the order in which clients of every age expect it to be looked at.
-    async fn arriving(&self, asked: &HashMap<String, String>, headers: &HeaderMap) -> Result<Arriving, Box<Response>> {
+    async fn arriving(&self, asked: &HashMap<String, String>, headers: &HeaderMap) -> Result<Arriving, Denied> {
         if let Some(token) = asked.get("token") {
             // It is spent now, whatever comes of it.
             let admitted = self.tokens.spend(token).map_err(|why| {
@@ -293,7 +297,7 @@ fn agent(headers: &HeaderMap) -> String {
 }
 
 /// A place for one more socket.
-fn place(open: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Box<Response>> {
+fn place(open: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Denied> {
     let full =
         |_| refused(StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes: try again later");
     Arc::clone(open).try_acquire_owned().map_err(full)
@@ -307,7 +311,7 @@ mod tests {
     fn a_server_has_as_many_sockets_as_it_has_places() {
         let open = Arc::new(Semaphore::new(limits::SOCKETS));
         let places: Vec<_> = (0..limits::SOCKETS).map(|_| place(&open).unwrap()).collect();
-        assert_eq!(place(&open).unwrap_err().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(place(&open).unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
         drop(places);
         assert!(place(&open).is_ok());
     }

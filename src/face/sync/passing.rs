@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A client that gives no sign of life for so long is gone.
-const SILENT: Duration = Duration::from_secs(60);
+const SILENT: Duration = Duration::from_mins(1);
 /// A client that takes nothing for so long is let go; a little before the connection itself does that.
 const STALLED: Duration = Duration::from_secs(28);
 /// Least time between two positions.

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     Form, entry,
     sight::Sight,
-    to_client::{self, ToClient, Why},
+    to_client::{self, Cause, ToClient, Why},
 };
 
 /// One thing that happened.
@@ -53,6 +53,11 @@ impl Frame {
         self.happened.seq
     }
 
+    fn cause(&self) -> Cause<'_> {
+        let Happened { seq, at, by, .. } = &self.happened;
+        Cause { by, at: *at, seq: *seq }
+    }
+
     /// Roughly what it takes, written in both forms.
     fn bytes(&self) -> usize {
         let value = match &self.happened.what {
@@ -68,8 +73,8 @@ impl Frame {
 
     /// What a socket is told that sees so much.
     pub(super) fn passed(&self, form: Form, sight: &Sight) -> Passed {
-        let Happened { seq, at, by, what } = &self.happened;
-        match what {
+        let cause = self.cause();
+        match &self.happened.what {
             What::Is { before, after, shown } => {
                 if sight.sees(&shown.name, after) {
                     return match (&shown.value, form) {
@@ -84,21 +89,21 @@ impl Frame {
                     return Passed::Nothing;
                 }
                 let why = if *expired { Why::Expired } else { Why::Deleted };
-                Passed::Gone(self.written(form, || to_client::deleted(name, by, *at, *seq, why, form)))
+                Passed::Gone(self.written(form, || to_client::deleted(name, cause, why, form)))
             }
             What::Cleared { kept } => {
                 let seen = kept.iter().filter(|(name, facts)| sight.sees(name, facts));
                 let kept: Vec<String> = seen.map(|(name, _)| name.clone()).collect();
-                Passed::Cleared(cleared(by, *at, *seq, &kept, form), kept)
+                Passed::Cleared(cleared(cause, &kept, form), kept)
             }
         }
     }
 
     /// The key was there for the socket, and is no more.
     fn hidden(&self, form: Form, sight: &Sight, before: Option<&Facts>, shown: &Shown) -> Passed {
-        let Happened { seq, at, by, .. } = &self.happened;
+        let cause = self.cause();
         if before.is_some_and(|before| sight.sees(&shown.name, before)) {
-            Passed::Gone(to_client::deleted(&shown.name, by, *at, *seq, Why::Hidden, form))
+            Passed::Gone(to_client::deleted(&shown.name, cause, Why::Hidden, form))
         } else {
             Passed::Nothing
         }
@@ -111,7 +116,8 @@ impl Frame {
 }
 
 /// `cleared`, with the keys that stayed for those who understand that.
-pub(super) fn cleared(by: &str, at: i64, seq: u64, kept: &[String], form: Form) -> Utf8Bytes {
+pub(super) fn cleared(cause: Cause<'_>, kept: &[String], form: Form) -> Utf8Bytes {
+    let Cause { by, at, seq } = cause;
     let ours = form == Form::Ours;
     let kept = ours.then(|| kept.iter().map(String::as_str).collect());
     ToClient::Cleared { cleared_by: by, timestamp: at, seq: ours.then_some(seq), kept }.text()

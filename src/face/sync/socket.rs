@@ -354,14 +354,13 @@ impl Socket {
         let Piece { messages, next, from: From { seq, .. }, place } = piece;
         self.out.extend(messages.into_iter().map(Message::Text));
         self.large = place;
-        match next {
-            Some(next) => self.next.push_front(next),
-            None => {
-                // What happened before has been shown, or is shown again.
-                self.heard.begin(self.cursor, seq);
-                self.cursor = seq;
-                self.alarms.position = None;
-            }
+        if let Some(next) = next {
+            self.next.push_front(next);
+        } else {
+            // What happened before has been shown, or is shown again.
+            self.heard.begin(self.cursor, seq);
+            self.cursor = seq;
+            self.alarms.position = None;
         }
         None
     }

@@ -23,7 +23,7 @@ use super::{
     Form,
     entry::{self, Entries},
     sight::Sight,
-    to_client::{self, ToClient, Why},
+    to_client::{self, Cause, ToClient, Why},
 };
 
 /// States that one server reads at a time.
@@ -78,6 +78,15 @@ pub(super) struct Piece {
     pub(super) from: From,
     /// Given back when the messages have gone out.
     pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// What sort of state a message shows.
+#[derive(Default)]
+struct Sort<'a> {
+    full: bool,
+    more: bool,
+    deleted: Option<&'a [String]>,
+    reason: Option<&'static str>,
 }
 
 /// For whom it is read.
@@ -157,7 +166,7 @@ impl Reader {
             shown.sort_by_key(|shown| shown.key.z_index);
         }
         let from = from.unwrap_or(now);
-        let message = self.sync(&shown, &from, (true, next.is_some()), None, reason);
+        let message = self.sync(&shown, &from, &Sort { full: true, more: next.is_some(), deleted: None, reason });
         let next = next.map(|after| Next::Keys { after: Some(after), from: from.clone(), reason });
         Ok(Piece { messages: vec![message], next, from, place })
     }
@@ -191,12 +200,18 @@ impl Reader {
         let mut messages = Vec::new();
         if self.form == Form::Ours {
             let deleted: Vec<String> = gone.into_iter().map(|(name, _)| name).collect();
-            messages.push(self.sync(&shown, &from, (false, has_more), Some(&deleted), None));
+            messages.push(self.sync(
+                &shown,
+                &from,
+                &Sort { full: false, more: has_more, deleted: Some(&deleted), reason: None },
+            ));
         } else {
-            let told = |(name, seq): &(String, u64)| to_client::deleted(name, "", 0, *seq, Why::Deleted, Form::Old);
+            let told = |(name, seq): &(String, u64)| {
+                to_client::deleted(name, Cause { by: "", at: 0, seq: *seq }, Why::Deleted, Form::Old)
+            };
             messages.extend(gone.iter().map(told));
             if !shown.is_empty() {
-                messages.push(self.sync(&shown, &from, (false, false), None, None));
+                messages.push(self.sync(&shown, &from, &Sort::default()));
             }
         }
         let next = has_more.then(|| Next::Names { names, gone: Vec::new(), from: from.clone() });
@@ -218,14 +233,7 @@ impl Reader {
         Ok(Piece { messages, next: None, from: From { seq, log: String::new() }, place })
     }
 
-    fn sync(
-        &self,
-        shown: &[Shown],
-        from: &From,
-        (full, more): (bool, bool),
-        deleted: Option<&[String]>,
-        reason: Option<&'static str>,
-    ) -> Utf8Bytes {
+    fn sync(&self, shown: &[Shown], from: &From, sort: &Sort<'_>) -> Utf8Bytes {
         let ours = self.form == Form::Ours;
         let instance = self.seat.located().id.as_str();
         ToClient::Sync {
@@ -233,10 +241,10 @@ impl Reader {
             instance_id: instance,
             seq: ours.then_some(from.seq),
             log: ours.then_some(from.log.as_str()),
-            full: ours.then_some(full),
-            more: ours.then_some(more),
-            deleted: deleted.filter(|_| ours),
-            reason: reason.filter(|_| ours),
+            full: ours.then_some(sort.full),
+            more: ours.then_some(sort.more),
+            deleted: sort.deleted.filter(|_| ours),
+            reason: sort.reason.filter(|_| ours),
         }
         .text()
     }

@@ -183,6 +183,7 @@ pub(super) enum ToClient<'a> {
 
 /// What fits into messages, in bytes.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "each says its unit")]
 pub(super) struct Limits {
     /// A message.
     pub(super) message_bytes: usize,
@@ -234,8 +235,17 @@ impl ToClient<'_> {
     }
 }
 
-/// `key_deleted`, of a log row.
-pub(super) fn deleted(key: &str, by: &str, at: i64, seq: u64, why: Why, form: Form) -> Utf8Bytes {
+/// Who did something, when, and the seq of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause<'a> {
+    pub(super) by: &'a str,
+    pub(super) at: i64,
+    pub(super) seq: u64,
+}
+
+/// `key_deleted`.
+pub(super) fn deleted(key: &str, cause: Cause<'_>, why: Why, form: Form) -> Utf8Bytes {
+    let Cause { by, at, seq } = cause;
     let ours = (form == Form::Ours).then_some(seq);
     let is = |wanted| form == Form::Ours && why == wanted;
     let (expired, hidden) = (is(Why::Expired), is(Why::Hidden));

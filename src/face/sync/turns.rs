@@ -18,7 +18,7 @@ use crate::{
     },
     ops::{
         self,
-        bounds::IdempotencyKey,
+        bounds::{IdempotencyKey, Whole},
         keys::{
             delete,
             put::{Delivered, Put},
@@ -56,6 +56,11 @@ pub(super) enum Wrote {
 
 struct Waiting {
     message: FromClient,
+    sent: Sent,
+}
+
+/// How a message came.
+struct Sent {
     /// The frame, where its arguments are to be told from others sent under the same key.
     frame: Option<String>,
     bytes: usize,
@@ -113,7 +118,8 @@ impl Turns {
             _ => None,
         };
         self.bytes += frame.len();
-        self.queue.push_back(Waiting { frame: key.map(|_| frame.to_owned()), bytes: frame.len(), message, delivered });
+        let sent = Sent { frame: key.map(|_| frame.to_owned()), bytes: frame.len(), delivered };
+        self.queue.push_back(Waiting { message, sent });
     }
 
     /// Starts what may be started.
@@ -165,17 +171,15 @@ impl Turns {
     }
 
     fn start(&mut self, seat: &Seat, waiting: Waiting) {
-        let Waiting { message, frame, bytes, delivered } = waiting;
+        let Waiting { message, sent } = waiting;
+        let bytes = sent.bytes;
         let seat = seat.clone();
         // A value in a file of its own is saved before its turn, so what comes later would overtake it.
         let is_large = bytes > limits::INLINE_BYTES;
         match message {
-            FromClient::Set(set) => {
-                let form = self.form;
-                self.run(bytes, true, is_large, write_set(seat, set, frame, bytes, form, delivered));
-            }
-            FromClient::Delete(delete) => self.run(bytes, true, false, write_delete(seat, delete, frame)),
-            FromClient::Clear(clear) => self.run(bytes, true, false, write_clear(seat, clear, frame)),
+            FromClient::Set(asked) => self.run(bytes, true, is_large, write_set(seat, asked, sent, self.form)),
+            FromClient::Delete(delete) => self.run(bytes, true, false, write_delete(seat, delete, sent.frame)),
+            FromClient::Clear(clear) => self.run(bytes, true, false, write_clear(seat, clear, sent.frame)),
             FromClient::Call(call) => {
                 let waits = ops::find(call.op.as_str()).is_some_and(|entry| entry.meta.waits);
                 let (kernel, is_token) = (Arc::clone(&self.kernel), self.proving.is_token);
@@ -207,29 +211,23 @@ fn once(key: Option<IdempotencyKey>, frame: Option<String>) -> Option<(Idempoten
     Some((key?, args))
 }
 
-async fn write_set(
-    seat: Seat,
-    set: Set,
-    frame: Option<String>,
-    bytes: usize,
-    form: Form,
-    delivered: Option<Delivered>,
-) -> Done {
-    let (key, op_id) = (Some(set.key.clone()), set.op_id.as_ref().map(|id| id.as_str().to_owned()));
+async fn write_set(seat: Seat, asked: Set, came: Sent, form: Form) -> Done {
+    let Sent { frame, bytes, delivered } = came;
+    let (key, op_id) = (Some(asked.key.clone()), asked.op_id.as_ref().map(|id| id.as_str().to_owned()));
     let write = async {
         if !permission::mode_allows(seat.mode(), Action::Write) {
             return Err(denied("Write permission required"));
         }
-        let (key, wanted) = set.wanted(form)?;
+        let (key, wanted) = asked.wanted(form)?;
         let put = Put {
             key,
-            value: set.value,
+            value: asked.value,
             wanted,
-            if_version: set.if_version,
-            ttl_ms: set.ttl_ms.map(|ttl| ttl.get()),
+            if_version: asked.if_version,
+            ttl_ms: asked.ttl_ms.map(Whole::get),
             delivered,
         };
-        seat.write(Put::NAME, Box::new(put), bytes, once(set.idempotency_key, frame)).await
+        seat.write(Put::NAME, Box::new(put), bytes, once(asked.idempotency_key, frame)).await
     };
     Done::Written { what: Wrote::Set, key, op_id, result: write.await }
 }

@@ -67,15 +67,15 @@ pub fn missed(
         return Ok(Err(Whole::LogTruncated));
     }
     let mut touched: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let mut seen = since;
-    while seen < position.head {
-        let rows = tx.view().touched(seen, limits::PAGE as usize)?;
+    let mut looked_at = since;
+    while looked_at < position.head {
+        let rows = tx.view().touched(looked_at, limits::PAGE as usize)?;
         let Some(last) = rows.last() else { break };
-        seen = last.seq;
+        looked_at = last.seq;
         for row in rows.into_iter().filter(|row| row.kind == Key::KIND) {
             touched.entry(row.id).and_modify(|(_, last)| *last = row.seq).or_insert((row.seq, row.seq));
         }
-        if seen - since > limits::CATCH_UP_ROWS {
+        if looked_at - since > limits::CATCH_UP_ROWS {
             return Ok(Err(Whole::LogTruncated));
         }
     }

@@ -187,10 +187,7 @@ impl Wanted {
         self.attributes(&mut key)?;
         let content = key.key_type.decode(name, self.value.clone())?;
         let Some(held) = &held else {
-            cx.check(Action::Create, name, &key)?;
-            if key.z_index != 0 {
-                cx.check(Action::Attributes, name, &key)?;
-            }
+            check_new(cx, name, &key)?;
             keep(tx, name, key, content, None)?;
             return Ok(Put::Created);
         };
@@ -227,6 +224,16 @@ impl Wanted {
         key.z_index = self.z_index.unwrap_or(key.z_index);
         Ok(())
     }
+}
+
+/// Whether the caller may make such a key.
+pub(super) fn check_new(cx: &Cx, name: &str, key: &Key) -> Result<(), OpError> {
+    cx.check(Action::Create, name, key)?;
+    // Its place in the prompt is an attribute like any other.
+    if key.z_index != 0 && !mode_allows(cx.mode, Action::Attributes) {
+        cx.check(Action::Attributes, name, key)?;
+    }
+    Ok(())
 }
 
 /// Puts a key in its place; its value has been read by its type, and so has its size.

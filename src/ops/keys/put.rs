@@ -5,7 +5,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     check_version, load,
-    map::{Wanted, keep},
+    map::{Wanted, check_new, keep},
 };
 use crate::{
     model::{
@@ -83,7 +83,7 @@ impl Put {
     fn create(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Value, OpError> {
         let name = self.key.as_str();
         let (key, content) = self.over(Key::new(KeyType::Text, Stored::Inline(String::new())))?;
-        cx.check(Action::Create, name, &key)?;
+        check_new(cx, name, &key)?;
         let version = keep(tx, name, key, content, self.expires_at(cx, None))?;
         Ok(json!({"key": name, "version": version, "created": true, "changed": true}))
     }

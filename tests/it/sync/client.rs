@@ -23,7 +23,7 @@ pub(crate) type Refused = (u16, String);
 
 /// A parameter of an address.
 pub(crate) fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"))
 }
 
 impl Client {

@@ -37,7 +37,7 @@ fn each_message_with_a_name_is_acknowledged_and_only_its_sender_hears_the_name()
     let (mut one, _) = world.ours();
     let (mut two, _) = world.ours();
     one.send(&json!({"type": "set", "key": "k", "value": "v", "opId": "o\"1"}));
-    let mut told = vec![one.next(), one.next()];
+    let mut told = [one.next(), one.next()];
     told.sort_by_key(|message| text(&message["type"]));
     let ack = json!({"type": "ack", "opId": "o\"1", "key": "k", "version": 1, "seq": 1, "changed": true});
     assert_eq!(told[0], ack);
