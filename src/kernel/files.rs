@@ -97,6 +97,12 @@ impl Files {
         }
     }
 
+    /// Closes the files of one instance that nobody has used for so long; whether none are open now.
+    pub(super) fn close_quiet(&self, handle: &Handle, quiet_ms: u64) -> bool {
+        let is_quiet = handle.used_ms().saturating_add(quiet_ms) <= self.now_ms();
+        !handle.has_files() || (is_quiet && self.close(handle))
+    }
+
     fn oldest_over(&self, but: &InstanceId) -> Option<Arc<Handle>> {
         let mut open = self.lock();
         open.retain(|_, handle| handle.strong_count() > 0);

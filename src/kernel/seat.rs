@@ -1,7 +1,7 @@
 //! A seat: somebody's lasting place at one instance, from which many calls are made. Who they are and what they may do is
 //! looked up once; the hold ends it when that changes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -150,6 +150,13 @@ impl Stream {
     /// Everything up to here was seen.
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Closes the files of the instance if nobody has used it for so long: who only listens needs none. Whether none are
+    /// open now.
+    pub async fn rest(&self, quiet: Duration) -> bool {
+        let (handle, quiet_ms) = (Arc::clone(&self.handle), u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+        blocking(move || Ok(handle.files.close_quiet(&handle, quiet_ms))).await.unwrap_or_default()
     }
 
     /// What happens next, at least one row of the log. May be dropped while it waits and called again. Errors: `not_found`

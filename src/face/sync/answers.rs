@@ -26,6 +26,8 @@ impl Socket {
                 self.send(to_client::refused(&error, key.as_deref(), op_id.as_deref()));
             }
             Done::Called { op_id, result: Ok(reply) } => {
+                let head = self.seat.read(|tx, _| Ok(tx.seq())).unwrap_or_default();
+                self.changed = self.changed.max(head);
                 let told = ToClient::Result { op_id: &op_id, result: &reply.result };
                 self.send(told.text());
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -47,6 +47,8 @@ pub(super) struct Hub {
     present: Mutex<BTreeMap<u64, Present>>,
     next_present: AtomicUsize,
     changes: watch::Sender<u64>,
+    /// Told of each socket that comes: it has read the instance.
+    stirred: Arc<Notify>,
     /// Cancelled when the instance is deleted.
     pub(super) deleted: CancellationToken,
     #[expect(dead_code, reason = "the reader of the log ends with the last socket")]
@@ -76,18 +78,19 @@ impl Hubs {
             return Ok(hub);
         }
         hubs.retain(|_, hub| hub.strong_count() > 0);
-        let end = CancellationToken::new();
+        let (end, stirred) = (CancellationToken::new(), Arc::new(Notify::new()));
         let hub = Arc::new(Hub {
             ring: Mutex::new(Ring::new(stream.seen(), Arc::clone(&self.bytes))),
             head: watch::Sender::new(stream.seen()),
             present: Mutex::default(),
             next_present: AtomicUsize::new(0),
             changes: watch::Sender::new(0),
+            stirred: Arc::clone(&stirred),
             deleted: CancellationToken::new(),
             reader: end.clone().drop_guard(),
         });
         hubs.insert(id.clone(), Arc::downgrade(&hub));
-        let reading = read(stream, id.clone(), Arc::downgrade(&hub));
+        let reading = read(stream, id.clone(), Arc::downgrade(&hub), stirred);
         drop(tokio::spawn(async move {
             tokio::select! {
                 () = end.cancelled() => {}
@@ -99,19 +102,26 @@ impl Hubs {
 }
 
 /// Reads the log for as long as there is a socket.
-async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>) {
-    let mut is_kept = false;
+async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>, stirred: Arc<Notify>) {
+    // Whether there is anything to put away when it is quiet.
+    let mut is_awake = true;
     loop {
-        let quiet = if is_kept { QUIET } else { Duration::MAX };
-        let read = tokio::time::timeout(quiet, stream.next()).await;
+        let quiet = if is_awake { QUIET } else { Duration::MAX };
+        let read = tokio::select! {
+            read = tokio::time::timeout(quiet, stream.next()) => read,
+            () = stirred.notified() => {
+                is_awake = true;
+                continue;
+            }
+        };
         let Some(hub) = hub.upgrade() else { return };
         match read {
             Ok(Ok(slice)) => {
                 let (seen, mut ring) = (slice.seen, hub.ring());
                 ring.take(slice, &id);
-                is_kept = !ring.is_empty();
                 drop(ring);
                 hub.head.send_replace(seen);
+                is_awake = true;
             }
             Ok(Err(OpError::NotFound { .. })) => {
                 hub.deleted.cancel();
@@ -126,7 +136,7 @@ async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>) {
             }
             Err(_) => {
                 hub.ring().clear();
-                is_kept = false;
+                is_awake = !stream.rest(QUIET).await;
             }
         }
     }
@@ -170,6 +180,7 @@ impl Hub {
     pub(super) fn come(self: &Arc<Self>, present: Present) -> Presence {
         let number = self.next_present.fetch_add(1, Ordering::Relaxed) as u64;
         self.present().insert(number, present);
+        self.stirred.notify_one();
         self.changes.send_modify(|changes| *changes += 1);
         Presence { hub: Arc::clone(self), number }
     }

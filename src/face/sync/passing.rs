@@ -33,7 +33,6 @@ impl Socket {
         if self.reading.is_some() || !self.next.is_empty() || !self.out.is_empty() || !self.is_flushed {
             return;
         }
-        // What an own message did is known as its own: its answer is there before it can be heard of.
         while let Some(done) = self.turns.done_now() {
             self.done(done);
         }
@@ -56,6 +55,11 @@ impl Socket {
             self.alarms.position.get_or_insert(Instant::now() + POSITION_EVERY);
         }
         for frame in frames {
+            // An own change is in the log a moment before its answer is here, which says by which message it was made.
+            let is_own = || frame.seq() > self.changed && frame.is_of(&self.connection);
+            if self.form == Form::Ours && self.turns.is_busy() && is_own() {
+                return false;
+            }
             self.cursor = frame.seq();
             self.pass(frame.passed(self.form, &self.sight), frame.seq());
             if !self.next.is_empty() {

@@ -53,6 +53,11 @@ impl Frame {
         self.happened.seq
     }
 
+    /// Whether a connection did it.
+    pub(super) fn is_of(&self, connection: &str) -> bool {
+        self.happened.run == connection
+    }
+
     fn cause(&self) -> Cause<'_> {
         let Happened { seq, at, by, .. } = &self.happened;
         Cause { by, at: *at, seq: *seq }
@@ -152,11 +157,6 @@ impl Ring {
     pub(super) fn stand(&self, seq: u64) -> Option<Stand> {
         let at = self.at.filter(|_| seq == self.head)?;
         Some(Stand { seq, at })
-    }
-
-    /// Whether nothing is in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
     }
 
     /// Takes in a piece of the log.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,7 +13,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future::BoxFuture};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -179,10 +179,18 @@ impl Socket {
 
     async fn work(&mut self) -> End {
         self.greet();
+        // Made once: what is made anew for each event is put on lists that all sockets share.
+        let mut ends = pin!(ends(self.seat.clone(), self.hub.deleted.clone(), self.leaving.clone()));
+        let mut clock = pin!(sleep_until(self.next_alarm()));
         loop {
             self.pull();
             self.advance();
-            let event = self.event().await;
+            let alarm = self.next_alarm();
+            // One that comes too early finds nothing due.
+            if alarm < clock.deadline() || clock.is_elapsed() {
+                clock.as_mut().reset(alarm);
+            }
+            let event = self.event(ends.as_mut(), clock.as_mut()).await;
             let ended = match event {
                 Event::Read(read) => self.read(read),
                 Event::Written(Ok(())) => {
@@ -252,12 +260,11 @@ impl Socket {
     }
 
     /// Waits for whatever comes first.
-    async fn event(&mut self) -> Event {
+    async fn event(&mut self, ends: Pin<&mut impl Future<Output = End>>, clock: Pin<&mut Sleep>) -> Event {
         self.is_flushed &= self.out.is_empty();
         if !self.is_flushed && self.alarms.stuck.is_none() {
             self.alarms.stuck = Some(Instant::now());
         }
-        let alarm = self.next_alarm();
         let may_read = self.turns.has_room() && self.out.len() < ANSWERS;
         let is_live = self.reading.is_none() && self.next.is_empty() && self.out.is_empty();
         let (ws, out, is_flushed) = (&mut self.ws, &mut self.out, self.is_flushed);
@@ -282,17 +289,14 @@ impl Socket {
                 None => std::future::pending().await,
             }
         };
-        let lost = pin!(self.seat.lost());
         tokio::select! {
             event = io => event,
             done = self.turns.next() => Event::Done(done),
             event = reading => event,
             _ = self.news.changed(), if is_live => Event::News,
             event = comings => event,
-            () = sleep_until(alarm) => Event::Alarm,
-            () = self.hub.deleted.cancelled() => Event::End(End::Deleted),
-            () = lost => Event::End(End::Lost),
-            () = self.leaving.cancelled() => Event::End(End::Stopping),
+            () = clock => Event::Alarm,
+            end = ends => Event::End(end),
         }
     }
 
@@ -363,6 +367,15 @@ impl Socket {
             self.alarms.position = None;
         }
         None
+    }
+}
+
+/// Resolves when the socket is to end, whatever its client does.
+async fn ends(seat: Seat, deleted: CancellationToken, leaving: CancellationToken) -> End {
+    tokio::select! {
+        () = deleted.cancelled() => End::Deleted,
+        () = seat.lost() => End::Lost,
+        () = leaving.cancelled() => End::Stopping,
     }
 }
 

@@ -109,6 +109,11 @@ impl Turns {
         self.queue.len() + self.running.len() < limits::SOCKET_IN_FLIGHT && self.bytes < limits::SOCKET_IN_FLIGHT_BYTES
     }
 
+    /// Whether any runs that others may have to wait for.
+    pub(super) fn is_busy(&self) -> bool {
+        self.ordered > 0
+    }
+
     /// Takes in a message of a client that has heard of so much.
     pub(super) fn push(&mut self, message: FromClient, frame: &str, delivered: Option<Delivered>) {
         let key = match &message {

@@ -182,7 +182,7 @@ fn attributes_rename_clear_and_restore() {
             0 write_key {"key":"a","version":1,"created":true}
             0 set_key_attributes {"key":"a","type":"text","value":"1","version":2,"tags":["t"],"description":"what for","schema":{"type":"string","maxLength":2}}
             0 write_key error: value: it does not satisfy the schema of the key: value is longer than 2 characters (got 123)
-            0 write_key error: not permitted: changing attributes of key "a". It needs edit mode, which the person who connects this client chooses
+            0 write_key error: not permitted: changing attributes of key "a". It needs write or edit mode, which the person who connects this client chooses
             0 write_key {"key":"a","version":3,"created":false}
             0 rename_key {"key":"a","new_key":"b","version":5}
             0 rename_key error: key "b" already exists. Delete it first, or choose another name

@@ -80,6 +80,8 @@ pub struct Happened {
     pub at: i64,
     /// Who did it.
     pub by: String,
+    /// In which run of which program: a connection, where it was one.
+    pub run: String,
     /// What it is.
     pub what: What,
 }
@@ -139,8 +141,8 @@ pub fn slice(tx: &Tx<'_>, since: u64) -> Result<Slice, OpError> {
             };
             if !goes_on {
                 let kept = kept(tx, row.transaction)?;
-                let by = row.actor.principal.clone();
-                slice.happened.push(Happened { seq: row.seq, at: row.at, by, what: What::Cleared { kept } });
+                let (by, run) = (row.actor.principal, row.actor.run);
+                slice.happened.push(Happened { seq: row.seq, at: row.at, by, run, what: What::Cleared { kept } });
             }
             continue;
         }
@@ -163,10 +165,10 @@ fn kept(tx: &Tx<'_>, transaction: u64) -> Result<Vec<(String, Facts)>, OpError> 
 
 fn happened(tx: &Tx<'_>, row: Change) -> Result<Option<Happened>, OpError> {
     let before = facts_before(tx, &row)?;
-    let (seq, at, by) = (row.seq, row.at, row.actor.principal.clone());
+    let (seq, at, by, run) = (row.seq, row.at, row.actor.principal.clone(), row.actor.run.clone());
     let Some(body) = &row.body else {
         let what = What::Gone { name: row.id, before, expired: row.change == ChangeKind::Expired };
-        return Ok(Some(Happened { seq, at, by, what }));
+        return Ok(Some(Happened { seq, at, by, run, what }));
     };
     let Ok(mut key) = serde_json::from_str::<Key>(body) else { return Ok(None) };
     if key.value == Stored::Gone {
@@ -182,7 +184,7 @@ fn happened(tx: &Tx<'_>, row: Change) -> Result<Option<Happened>, OpError> {
     let value = value(&key);
     let key = key.without_value();
     let shown = Shown { name: row.id, key, value, version: seq, updated_at: at, updated_by, expires_at };
-    Ok(Some(Happened { seq, at, by, what: What::Is { before, after, shown: Box::new(shown) } }))
+    Ok(Some(Happened { seq, at, by, run, what: What::Is { before, after, shown: Box::new(shown) } }))
 }
 
 /// What decided who might hear of a key before a change.

@@ -57,7 +57,7 @@ fn the_highest_permission_wins_and_groups_and_addresses_count() {
         let tries = [
             ("read_key", json!({"key": "k"})),
             ("write_key", json!({"key": "k", "value": "v"})),
-            ("set_key_attributes", json!({"key": "k", "tags": []})),
+            ("purge_key", json!({"key": "k"})),
         ];
         tries.iter().filter(|(name, args)| call(&server, &at(&instance), &proof, name, args).is_ok()).count()
     };

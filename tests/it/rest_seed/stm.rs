@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{World, done, shape};
-use crate::harness::connection::Response;
+use crate::harness::{connection::Response, mcp::text};
 
 const PATH: &str = "/v1/i/{i}/stm";
 
@@ -131,19 +131,31 @@ fn a_map_shows_and_changes_what_the_caller_may() {
         "open": {"value": "3"},
     });
     assert_eq!(put(&world, &[], &first).status, 200);
+    let agent = json!({"name": "agent", "keyPermissions": {"can_read": true, "can_write": true, "can_system": false}});
+    let agent = text(&world.owner("POST", "/api/delegates", &agent)["delegate_id"]);
+    let secret = world.owner("POST", &format!("/api/delegates/{agent}/secrets"), &json!({}));
+    let proof = format!("ApiKey {agent}:{}", text(&secret["delegateSecret"]));
     let give = |permission: &str| {
+        let grant = json!({"instanceId": world.fill("{i}"), "permission": permission});
+        world.owner("POST", &format!("/api/delegates/{agent}/grants"), &grant);
         let to = json!({"targetType": "user", "targetEmail": "bob@example.com", "permission": permission});
         world.owner("POST", "/api/instances/{i}/shares", &to);
     };
     give("write");
-    let map = done(&world.server, &world.other, "GET", &world.fill(PATH), &Value::Null);
+    let map = done(&world.server, &proof, "GET", &world.fill(PATH), &Value::Null);
     assert_eq!(map.as_object().unwrap().keys().collect::<Vec<_>>(), ["fixed", "open"]);
-    let as_other = |body: &Value| send(&world, &world.other, "PUT", &[], body).status;
+    let as_other = |body: &Value| send(&world, &proof, "PUT", &[], body).status;
     assert_eq!(as_other(&json!({"open": {"value": "4"}})), 403, "it would delete what it may not write");
     assert_eq!(as_other(&json!({"fixed": {"value": "5"}, "open": {"value": "4"}})), 403);
     assert_eq!(as_other(&json!({"fixed": {"value": "2"}, "open": {"value": "4"}})), 200);
     let tagged = json!({"fixed": {"value": "2"}, "open": {"value": "4", "attributes": {"zIndex": 9}}});
-    assert_eq!(as_other(&tagged), 403, "attributes are for who administers it");
+    assert_eq!(as_other(&tagged), 403, "attributes are not for agents");
+    // Who is no agent has all keys.
+    let of_app = done(&world.server, &world.other, "GET", &world.fill(PATH), &Value::Null);
+    assert_eq!(of_app.as_object().unwrap().keys().collect::<Vec<_>>(), ["fixed", "hidden", "open"]);
+    let mut tagged = of_app;
+    tagged["open"]["attributes"]["zIndex"] = json!(9);
+    assert_eq!(send(&world, &world.other, "PUT", &[], &tagged).status, 200);
     give("read");
     assert_eq!(as_other(&map), 403);
     let all = world.owner("GET", PATH, &Value::Null);
