@@ -70,7 +70,10 @@ fn pages_by_rank_are_timed_beside_bare_queries() {
 fn push_is_measured_as_latency_burst_and_idle_cost() {
     let found = quick("push");
     assert_eq!(members(&found), ["push", "push_burst", "push_idle"]);
-    assert_eq!(rows(&found, "push", &["p50_ms", "p99_ms", "max_ms"]).len(), 5);
+    assert_eq!(rows(&found, "push", &["p50_ms", "p99_ms", "max_ms", "since_request_ms"]).len(), 5);
+    for row in rows(&found, "push", &[]) {
+        assert!(row["since_request_ms"].as_f64().unwrap() > 0.0, "no notification comes before its write: {row}");
+    }
     let bursts = rows(&found, "push_burst", &["writes", "writes_ms", "notifications", "after_the_last"]);
     assert_eq!(bursts.len(), 2);
     assert_eq!(rows(&found, "push_idle", &["cpu_ms", "percent_of_a_core"]).len(), 3);
@@ -90,4 +93,16 @@ fn each_format_is_exported_and_imported_with_its_time_and_memory() {
     let found = quick("port");
     assert_eq!(rows(&found, "port", &["seconds"]).len(), 9);
     assert!(found["port"]["ratios"]["import_over_bare"].is_number(), "{found}");
+}
+
+#[test]
+fn rest_is_measured_beside_bare_handlers_and_with_many_keys_and_instances() {
+    let found = quick("rest");
+    assert_eq!(members(&found), ["rest", "rest_crowd"]);
+    let figures = ["requests_per_s", "p50_us", "p99_us", "cpu_us_per_request"];
+    assert_eq!(rows(&found, "rest", &figures).len(), 18);
+    assert_eq!(rows(&found, "rest_crowd", &figures).len(), 8);
+    for (report, ratio) in [("rest", "read16_rate"), ("rest", "write_by_key"), ("rest_crowd", "instances_growth")] {
+        assert!(found[report]["ratios"][ratio].is_number() || !cfg!(target_os = "linux"), "{ratio} in {found}");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 
-use super::client::{Call, Connection, HttpServer, Server};
+use super::client::{Call, HttpServer, Server, Trip};
 use super::figures::{median, micros, number, per_second, percentile, ratio};
 use super::usage::CpuTime;
 
@@ -95,11 +95,11 @@ pub(super) fn fly(
 
 /// The same over HTTP: a connection for each call in flight, and a thread for each connection, as
 /// so many clients would be.
-pub(super) fn fly_http(
+pub(super) fn fly_http<C: Send>(
     server: &HttpServer,
-    connections: &mut [Connection],
+    connections: &mut [C],
     limit: Limit,
-    make: &(dyn Fn(u64) -> Call + Sync),
+    ask: &(dyn Fn(&mut C, u64) -> anyhow::Result<Trip> + Sync),
 ) -> anyhow::Result<Flight> {
     let before = CpuTime::when_quiet(server.pid());
     let turn = AtomicU64::new(0);
@@ -107,7 +107,7 @@ pub(super) fn fly_http(
     let flown = thread::scope(|scope| {
         let mut threads = Vec::new();
         for connection in connections {
-            threads.push(scope.spawn(|| by_turns(connection, limit, begun, &turn, make)));
+            threads.push(scope.spawn(|| by_turns(connection, limit, begun, &turn, ask)));
         }
         let joined = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client's thread died"))?);
         joined.collect::<anyhow::Result<Vec<Flight>>>()
@@ -124,12 +124,12 @@ pub(super) fn fly_http(
 }
 
 /// Takes the next turn again and again.
-fn by_turns(
-    connection: &mut Connection,
+fn by_turns<C>(
+    connection: &mut C,
     limit: Limit,
     begun: Instant,
     turn: &AtomicU64,
-    make: &(dyn Fn(u64) -> Call + Sync),
+    ask: &(dyn Fn(&mut C, u64) -> anyhow::Result<Trip> + Sync),
 ) -> anyhow::Result<Flight> {
     let mut flight = Flight::default();
     while begun.elapsed() < limit.span {
@@ -137,7 +137,7 @@ fn by_turns(
         if turn >= limit.calls {
             break;
         }
-        let trip = connection.call(&make(turn))?;
+        let trip = ask(connection, turn)?;
         flight.round_trips.push(micros(trip.took()));
         flight.elapsed = trip.arrived.duration_since(begun);
         flight.calls += 1;

@@ -17,6 +17,7 @@ mod lists;
 mod port;
 mod push;
 mod report;
+mod rest;
 mod scale;
 mod scratch;
 mod search;
@@ -41,7 +42,7 @@ const COLD_KEYS: u64 = 10_000;
 /// Keys of the larger store of `scale`.
 const SCALE_KEYS: u64 = 100_000;
 
-/// Measure cold start, durable writes, calls, growth, lists and push on this machine
+/// Measure cold start, durable writes, calls, growth, lists, push and REST on this machine
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// What to measure; without it everything in short, and one table of what matters
@@ -103,6 +104,8 @@ enum Which {
     Port,
     /// From a write's reply to the notification of a subscribed client, and what listening costs
     Push,
+    /// Reads, durable writes and lists over /v1 beside bare handlers, and with 10,000 API keys and instances beside 10
+    Rest,
     /// The echo tool that `calls` measures beside
     #[command(hide = true)]
     EchoServer {
@@ -112,6 +115,13 @@ enum Which {
         /// Serve over HTTP on a free port, which is printed
         #[arg(long, conflicts_with = "pipes")]
         http: bool,
+    },
+    /// The bare handlers that `rest` measures beside
+    #[command(hide = true)]
+    BareServer {
+        /// What is written goes into a file of this folder
+        #[arg(long, value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -130,7 +140,7 @@ impl Plan {
 
 impl Which {
     /// All that measure something.
-    fn each() -> [Self; 10] {
+    fn each() -> [Self; 11] {
         [
             Self::Cold { keys: COLD_KEYS },
             Self::Write { commit_delay_ms: 0 },
@@ -142,10 +152,11 @@ impl Which {
             Self::Search,
             Self::Port,
             Self::Push,
+            Self::Rest,
         ]
     }
 
-    /// Nothing for the echo server, which measures nothing, and for all: they are measured one after the other.
+    /// Nothing for the servers, which measure nothing, and for all: they are measured one after the other.
     fn measure(&self, plan: &Plan) -> anyhow::Result<Vec<Report>> {
         let one = |report| vec![report];
         match self {
@@ -159,8 +170,10 @@ impl Which {
             Self::Search => search::run(plan).map(one),
             Self::Port => port::run(plan).map(one),
             Self::Push => push::run(plan),
+            Self::Rest => rest::run(plan),
             Self::All => Ok(Vec::new()),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
+            Self::BareServer { folder } => rest::bare::run(folder).map(|()| Vec::new()),
         }
     }
 
@@ -177,7 +190,9 @@ impl Which {
             Self::Search => "search",
             Self::Port => "port",
             Self::Push => "push",
+            Self::Rest => "rest",
             Self::EchoServer { .. } => "echo-server",
+            Self::BareServer { .. } => "bare-server",
         }
     }
 }
@@ -263,7 +278,7 @@ mod tests {
             Some(Which::EchoServer { pipes: false, http: true })
         ));
         let help = <Line as clap::CommandFactory>::command().render_long_help().to_string();
-        assert!(help.contains("scale") && !help.contains("echo-server"), "{help}");
+        assert!(help.contains("scale") && !help.contains("-server"), "{help}");
     }
 
     #[test]

@@ -41,12 +41,17 @@ const LINES: &[Line] = &[
     line("search, us", "search", "p50_us", Row("", "over stdio"), Row("the same in a bare", ""), "bare FTS5 table", ""),
     line("import of JSON, s", "port", "seconds", Row("import, json", ""), Row("bare SQLite, one", ""), "bare SQLite", ""),
     line("export to JSON, s", "port", "seconds", Row("export, json", ""), Row("bare SQLite, all", ""), "bare SQLite", ""),
-    line("push to another process, ms", "push", "p50_ms", Row("stdio, written by another", ""), Row("echo", ""), "echo tool", ""),
+    line("read over REST, CPU us", "rest", "cpu_us_per_request", Row("read, mindcache,", " 1 connection"), Row("read, bare", " 1 connection"), "bare handler", ""),
+    line("durable write over REST, us", "rest", "p50_us", Row("write, mindcache,", " 1 connection"), Row("write, bare", " 1 connection"), "bare handler", ""),
+    line("REST read, 50 keys and instances, us", "rest_crowd", "p50_us", Row("read", CROWD), Row("read", " 10 keys and instances"), "10 of each", "at most 1.5"),
+    line("write to seen by another process, ms", "push", "since_request_ms", Row("stdio, written by another", ""), Row("echo", ""), "echo tool", ""),
 ];
 
 /// `scale` with `--quick`, which the table always has.
 const MANY: &str = "10,000 keys";
 const FEW: &str = "100 keys";
+/// The same of `rest`.
+const CROWD: &str = "49 keys and instances";
 
 #[expect(clippy::too_many_arguments, reason = "a line of the table above")]
 const fn line(

@@ -109,7 +109,8 @@ impl Lane {
         let flight = match target {
             Target::Pipes(server) => fly(server, self.in_flight, limit, &make)?,
             Target::Http(server, connections) => {
-                fly_http(server, connections.get_mut(..self.in_flight).unwrap_or_default(), limit, &make)?
+                let connections = connections.get_mut(..self.in_flight).unwrap_or_default();
+                fly_http(server, connections, limit, &|connection: &mut Connection, turn| connection.call(&make(turn)))?
             }
         };
         if round > 0 {

@@ -4,10 +4,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
@@ -15,14 +14,14 @@ use serde_json::json;
 
 use super::follower::Follower;
 use super::message::{Heard, Request, Said, understood};
+use super::plain::Plain;
 use super::process::Process;
 use super::watchdog::Watchdog;
+use super::wire::{Length, Wire};
 use super::{Call, Trip};
 use crate::cli::bench::scratch::Scratch;
 
 const VERSION: &str = "2026-07-28";
-/// A server that owes an answer for so long fails the bench.
-const SILENCE: Duration = Duration::from_mins(1);
 
 /// A server over HTTP started by the bench; killed when dropped.
 pub(in super::super) struct HttpServer {
@@ -34,15 +33,12 @@ pub(in super::super) struct HttpServer {
     _pipes: (ChildStdin, BufReader<ChildStdout>),
 }
 
-/// One connection, for one call at a time.
+/// One connection of an MCP client, for one call at a time.
 pub(in super::super) struct Connection {
-    stream: BufReader<TcpStream>,
+    wire: Wire,
     /// What each request says before its own headers.
     head: String,
     last_id: u64,
-    request: Vec<u8>,
-    /// Bytes of the answer's body.
-    body: Vec<u8>,
 }
 
 /// What every request of the newer protocol says of itself.
@@ -64,12 +60,6 @@ struct Meta {
 
 #[derive(Serialize)]
 struct Nothing {}
-
-/// How an answer's body ends.
-enum Length {
-    Known(u64),
-    Chunks,
-}
 
 impl HttpServer {
     /// `mindcache serve` on the scratch folder's store, with its token.
@@ -112,9 +102,6 @@ impl HttpServer {
 
     /// A connection to an endpoint, such as that of one instance.
     pub(in super::super) fn connect_to(&self, path: &str) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(&self.address).context("the server takes no connection")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE))?;
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {VERSION}\r\n",
@@ -123,8 +110,12 @@ impl HttpServer {
         if let Some(token) = &self.token {
             head.extend(["Authorization: Bearer ", token, "\r\n"]);
         }
-        let (stream, request, body) = (BufReader::new(stream), Vec::new(), Vec::new());
-        Ok(Connection { stream, head, last_id: 0, request, body })
+        Ok(Connection { wire: Wire::open(&self.address)?, head, last_id: 0 })
+    }
+
+    /// A connection of a program that speaks no MCP, which shows this API key, else the token.
+    pub(in super::super) fn connect_plain(&self, key: Option<&str>) -> anyhow::Result<Plain> {
+        Plain::open(&self.address, key.or(self.token.as_deref()))
     }
 }
 
@@ -133,20 +124,12 @@ impl Connection {
     pub(in super::super) fn call(&mut self, call: &Call) -> anyhow::Result<Trip> {
         let id = self.put("tools/call", Some(&call.name), call)?;
         let sent = Instant::now();
-        self.stream.get_mut().write_all(&self.request)?;
-        self.body.clear();
-        match self.answer_begins()? {
-            Length::Known(length) => {
-                let read = (&mut self.stream).take(length).read_to_end(&mut self.body)?;
-                if u64::try_from(read)? < length {
-                    bail!("the server closed the connection within an answer");
-                }
-            }
-            Length::Chunks => while self.chunk()? {},
-        }
+        self.wire.send()?;
+        self.wire.answer()?;
         let arrived = Instant::now();
         // A reply alone, or as the last of a stream's events.
-        let reply = if self.body.starts_with(b"{") { self.body.as_slice() } else { last_event(&self.body) };
+        let body = self.wire.body.as_slice();
+        let reply = if body.starts_with(b"{") { body } else { last_event(body) };
         if understood(reply)? != Said::Reply(id) {
             bail!("asked {id}, the server answered another");
         }
@@ -156,9 +139,8 @@ impl Connection {
     /// Asks to be told when a resource changes; the connection is for that alone from here on.
     pub(in super::super) fn followed(mut self, uris: &[String]) -> anyhow::Result<Follower> {
         self.put("subscriptions/listen", None, &json!({"notifications": {"resourceSubscriptions": uris}}))?;
-        self.stream.get_mut().write_all(&self.request)?;
-        self.body.clear();
-        let Length::Chunks = self.answer_begins()? else { bail!("a subscription was answered with no stream") };
+        self.wire.send()?;
+        let Length::Chunks = self.wire.answer_begins()? else { bail!("a subscription was answered with no stream") };
         // The first event says that the server listens.
         if self.event()?.said != Said::Aside {
             bail!("a subscription was not acknowledged");
@@ -172,64 +154,28 @@ impl Connection {
         let meta = Meta { version: VERSION, capabilities: Nothing {} };
         let body = serde_json::to_vec(&Request::new(Some(self.last_id), method, Stamped { params, meta }))?;
         let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
-        self.request.clear();
-        write!(self.request, "{}Mcp-Method: {method}\r\n{name}Content-Length: {}\r\n\r\n", self.head, body.len())?;
-        self.request.extend_from_slice(&body);
+        self.wire.request.clear();
+        write!(self.wire.request, "{}Mcp-Method: {method}\r\n{name}Content-Length: {}\r\n\r\n", self.head, body.len())?;
+        self.wire.request.extend_from_slice(&body);
         Ok(self.last_id)
-    }
-
-    /// Reads an answer's head.
-    fn answer_begins(&mut self) -> anyhow::Result<Length> {
-        let status = self.line()?;
-        let mut length = None;
-        loop {
-            let line = self.line()?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(Length::Known(value.trim().parse()?));
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                length = Some(Length::Chunks);
-            }
-        }
-        if status.split(' ').nth(1) != Some("200") {
-            bail!("the server answered \"{status}\"");
-        }
-        length.context("an answer without a length")
-    }
-
-    /// Reads the next chunk of a body; `false` when it was the last.
-    fn chunk(&mut self) -> anyhow::Result<bool> {
-        let length = u64::from_str_radix(self.line()?.trim(), 16).context("a chunk without a length")?;
-        (&mut self.stream).take(length).read_to_end(&mut self.body)?;
-        self.line()?;
-        Ok(length > 0)
     }
 
     /// The next event of a stream that stays open.
     fn event(&mut self) -> anyhow::Result<Heard> {
         loop {
-            while let Some(end) = self.body.windows(2).position(|pair| pair == b"\n\n") {
+            while let Some(end) = self.wire.body.windows(2).position(|pair| pair == b"\n\n") {
                 let at = Instant::now();
-                let event: Vec<u8> = self.body.drain(..end + 2).collect();
+                let event: Vec<u8> = self.wire.body.drain(..end + 2).collect();
                 // Without data it only keeps the connection alive.
                 let data = data(&event);
                 if !data.is_empty() {
                     return Ok(Heard { said: understood(data)?, at });
                 }
             }
-            if !self.chunk()? {
+            if !self.wire.chunk()? {
                 bail!("the server ended a subscription");
             }
         }
-    }
-
-    fn line(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        if self.stream.read_line(&mut line).context("the server fell silent")? == 0 {
-            bail!("the server closed the connection");
-        }
-        line.truncate(line.trim_end().len());
-        Ok(line)
     }
 }
 

@@ -1,12 +1,15 @@
-//! Blocking MCP clients of the servers that a bench starts: raw JSON-RPC over pipes or HTTP.
+//! Blocking MCP clients of the servers that a bench starts: raw JSON-RPC over pipes or HTTP,
+//! and plain HTTP.
 //! No SDK on this side, so that what is measured is the server.
 
 mod follower;
 mod http;
 mod message;
 mod pipes;
+mod plain;
 mod process;
 mod watchdog;
+mod wire;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -19,6 +22,7 @@ pub(super) use follower::Follower;
 pub(super) use http::{Connection, HttpServer};
 pub(super) use message::{Heard, Said};
 pub(super) use pipes::{Listed, Requests, Server};
+pub(super) use plain::{Ask, Plain};
 
 /// One `tools/call`.
 #[derive(Serialize)]

@@ -1,9 +1,9 @@
 //! From a write's reply to the notification: each write to another key, since the notifications of
 //! one key have a least distance.
-#![expect(clippy::disallowed_methods, reason = "a bench spaces its writes")]
+#![expect(clippy::disallowed_methods, reason = "a bench spaces its writes and measures time")]
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stand::Stand;
 use crate::cli::bench::Plan;
@@ -18,6 +18,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "p50_ms", heading: "p50 ms", decimals: 3 },
     Column { key: "p99_ms", heading: "p99 ms", decimals: 3 },
     Column { key: "max_ms", heading: "max ms", decimals: 3 },
+    Column { key: "since_request_ms", heading: "since request", decimals: 3 },
 ];
 const WARM_UP: u64 = 5;
 
@@ -26,12 +27,14 @@ struct Lane {
     name: &'static str,
     stand: Stand,
     samples: Vec<f64>,
+    /// From the request of the write on.
+    whole: Vec<f64>,
 }
 
 /// Writes at all stands in turn, and an echo's round trip over pipes with each.
 pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
     let (keys, writes) = (plan.keys(1_000), plan.keys(300));
-    let lane = |name, stand| Lane { name, stand, samples: Vec::new() };
+    let lane = |name, stand| Lane { name, stand, samples: Vec::new(), whole: Vec::new() };
     let mut lanes = [
         lane("stdio, written by itself", Stand::over_pipes(plan, keys, true)?),
         lane("stdio, written by another process", Stand::over_pipes(plan, keys, false)?),
@@ -47,16 +50,19 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
         let call = Call { name: TOOL.into(), arguments: serde_json::json!({"text": value(turn)}) };
         echoes.push(millis(echo.call(&call)?.took()));
         for lane in &mut lanes {
-            let took = lane.stand.time(turn)?;
+            let (took, whole) = lane.stand.time(turn)?;
             if turn >= WARM_UP {
                 lane.samples.push(millis(took));
+                lane.whole.push(millis(whole));
             }
         }
     }
     echo.close()?;
-    let row = |samples: &[f64]| vec![median(samples), percentile(samples, 99), percentile(samples, 100)];
-    let mut rows = vec![("echo round trip on pipes (baseline)".to_owned(), row(&echoes))];
-    rows.extend(lanes.iter().map(|lane| (lane.name.to_owned(), row(&lane.samples))));
+    let row = |samples: &[f64], whole: &[f64]| {
+        vec![median(samples), percentile(samples, 99), percentile(samples, 100), median(whole)]
+    };
+    let mut rows = vec![("echo round trip on pipes (baseline)".to_owned(), row(&echoes, &echoes))];
+    rows.extend(lanes.iter().map(|lane| (lane.name.to_owned(), row(&lane.samples, &lane.whole))));
     let [_, other_pipes, _, other_http] = &lanes;
     let other = |key, label: &str, lane: &Lane| Ratio {
         key,
@@ -66,7 +72,9 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
     };
     Ok(Report {
         name: "push",
-        about: format!("a write's reply to the notification, {writes} writes each, each to another subscribed key"),
+        about: format!(
+            "a write's reply to the notification, p50 also from its request, {writes} writes each, each to another subscribed key"
+        ),
         columns: COLUMNS,
         rows,
         ratios: vec![
@@ -82,12 +90,13 @@ fn pause(turn: u64) -> Duration {
 }
 
 impl Stand {
-    /// From the reply of a write to its notification; nothing if that came first.
-    fn time(&mut self, turn: u64) -> anyhow::Result<Duration> {
+    /// From the reply of a write to its notification, nothing if that came first, as it may; and from its request.
+    fn time(&mut self, turn: u64) -> anyhow::Result<(Duration, Duration)> {
         // A value that no key has from the filling.
         let call = write(self.keys + turn, self.keys);
+        let asked = Instant::now();
         let replied = self.write(&call)?;
         let told = self.told_of(&uri(scattered(turn, self.keys)))?;
-        Ok(told.saturating_duration_since(replied))
+        Ok((told.saturating_duration_since(replied), told.saturating_duration_since(asked)))
     }
 }
