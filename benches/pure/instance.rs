@@ -54,6 +54,7 @@ pub(crate) fn person() -> Cx {
             kind: PrincipalKind::Human,
             client: "bench".into(),
             run: String::new(),
+            from: None,
         },
         wait: Wait::default(),
         zone: TimeZone::UTC,

@@ -86,6 +86,11 @@ impl Proofs {
         }
     }
 
+    /// Notes for the audit trail that somebody showed no proof, or one that is none.
+    pub fn tell_of_stranger(&self, from: &str, client: &str, error: &OpError) {
+        self.kernel.tell_of_stranger(from, client, error);
+    }
+
     /// Who shows this header. Errors: `unauthenticated`, and what the store says; `unavailable` also while the issuer of
     /// a token cannot be asked for its keys.
     pub async fn prove(&self, authorization: Option<&str>) -> Result<Principal, OpError> {

@@ -61,6 +61,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("group", "mindcache group create readers\nmindcache group add readers ann@example.com"),
     ("user", "mindcache user create ann@example.com --name Ann"),
     ("delegate", "mindcache delegate create reviewer --permission write\nmindcache delegate list"),
+    ("access", "mindcache access log --limit 20"),
     ("export", "mindcache export keys.json\nmindcache export --all backup.mindcache"),
     ("backup", "mindcache backup store.tar\nmindcache --data-dir ~/restored backup --restore store.tar"),
     ("import", "mindcache import keys.json\nmindcache import --dry-run ~/project/CLAUDE.md"),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Cli, output::Failure};
 use crate::{
-    face::rest,
+    face::http,
     model::{
         error::{OpError, Reason},
         permission::Mode,
@@ -156,7 +156,7 @@ fn the_page_of_errors_is_that_of_the_codes() {
          code.\n\n| code | when | members | HTTP | exit |\n|---|---|---|---|---|\n",
     );
     for (error, when) in errors() {
-        let status = rest::status(&error).as_u16();
+        let status = http::status(&error).as_u16();
         let members: Vec<_> = error.to_json().keys().skip(2).map(|name| format!("`{name}`")).collect();
         let (code, exit) = (error.code(), Failure::Operation(error).code());
         writeln!(page, "| `{code}` | {when} | {} | {status} | {exit} |", members.join(", ")).unwrap();

@@ -3,7 +3,7 @@
 //! The facts are records of the catalog, read in one state of it; the decision is `model/permission`. The user of this
 //! machine may do everything and costs no look.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 use crate::{
     model::{
@@ -13,7 +13,7 @@ use crate::{
     },
     ops::{
         access::{projects, standing, users::Found},
-        instances,
+        instances::{self, catalog::Read},
         operation::{Operation as _, Wait, parse},
     },
 };
@@ -38,17 +38,20 @@ impl Kernel {
         if caller.principal.is_local() {
             return self.locate_any(instance);
         }
-        self.handle(&InstanceId::catalog())?.read(caller, Wait::default(), |tx, cx| {
+        let hidden = Cell::new(false);
+        let located = self.handle(&InstanceId::catalog())?.read(caller, Wait::default(), |tx, cx| {
             let who = standing::known(tx, cx)?;
             let (held, text) = match instance {
                 InstanceRef::Id(id) => (tx.get::<Instance>(id.as_str())?, id.as_str()),
                 InstanceRef::Name(name) => (standing::named(tx, &who, name)?, name.as_str()),
             };
             let held = held.ok_or_else(|| instances::not_found(text))?;
-            let permission = standing::on_instance(tx, &who.standing, &held, Permission::Read, text)?;
+            let permission = standing::on_instance(tx, &who.standing, &held, Permission::Read, text)
+                .inspect_err(|error| hidden.set(matches!(error, OpError::NotFound { .. })))?;
             let id = InstanceId::parse(&held.record.id).ok_or_else(|| instances::not_found(text))?;
             Ok(Located { id, name: held.content.name, permission })
-        })
+        });
+        if hidden.get() { self.audited(caller, instance, Read::NAME, located) } else { located }
     }
 
     /// The id of the instance of a name in a project, which is an id or the name of one of the caller's own. What they may

@@ -256,13 +256,6 @@ impl Handle {
     }
 }
 
-impl super::Stats {
-    fn record(&self, changes: u64) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.changes.fetch_add(changes, Ordering::Relaxed);
-    }
-}
-
 fn failed(operation: &str) -> OpError {
     OpError::Unavailable {
         reason: Reason::Stopped,
@@ -358,7 +351,7 @@ impl Group<'_> {
                 }
                 self.note(&finished.done.effects);
                 self.pending.push((command.answer, Ok(reply)));
-                return Some(Turn { now_ms: cx.now_ms, operation, actor: caller.actor, done: finished.done });
+                return Some(Turn { now_ms: cx.now_ms, operation, actor: cx.actor, done: finished.done });
             }
             if !command.save_inside {
                 drop(command.answer.send(Answered::Unsaved(finished.unsaved)));

@@ -55,7 +55,8 @@ impl Kernel {
 
     /// Follows an instance, as this caller may see it, from the change after `since` on, or from now on.
     pub fn feed_since(&self, caller: &Caller, instance: &InstanceRef, since: Option<u64>) -> Result<Feed, OpError> {
-        let (handle, caller) = self.admit(caller, instance)?;
+        let admitted = self.admit(caller, instance);
+        let (handle, caller) = self.audited(caller, instance, "follow", admitted)?;
         let hold = self.hold(&caller.principal, Some(&InstanceRef::Id(handle.id.clone())))?;
         let heard = self.follow(&handle);
         let seen = match since {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     model::{
+        actor::Actor,
         error::{OpError, Reason},
         instance::InstanceId,
         view::{Access, Position, ReadView},
@@ -152,7 +153,7 @@ impl Handle {
             mode: caller.mode,
             existing_only: caller.existing_only,
             principal: caller.principal.clone(),
-            actor: caller.actor.clone(),
+            actor: Actor { from: caller.actor.from.clone().filter(|_| self.id.is_catalog()), ..caller.actor.clone() },
             operation: "",
             wait,
             zone: self.clock.zone(),

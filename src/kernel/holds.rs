@@ -51,7 +51,7 @@ pub struct Hold(Arc<CancellationToken>);
 
 impl Hold {
     /// Whether the right is there no more.
-    pub(super) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.0.is_cancelled()
     }
 
@@ -107,7 +107,10 @@ impl Kernel {
         if principal.is_local() {
             return Ok(Hold(Arc::default()));
         }
-        let on = self.right(principal, instance)?;
+        let caller = Caller::of(principal.clone(), Mode::Read, "", String::new());
+        let anywhere = InstanceRef::Id(InstanceId::catalog());
+        let right = self.right(principal, instance);
+        let on = self.audited(&caller, instance.unwrap_or(&anywhere), "connect", right)?;
         let token = {
             let mut held = self.holds.held();
             let known = held.get(&on).and_then(Weak::upgrade).filter(|token| !token.is_cancelled());
@@ -157,12 +160,14 @@ impl Kernel {
 
     fn right(&self, principal: &Principal, instance: Option<&InstanceRef>) -> Result<On, OpError> {
         let caller = Caller::of(principal.clone(), Mode::Read, "", String::new());
+        // From wherever they come, it is one right.
+        let who = Principal { from: None, ..principal.clone() };
         match instance {
             Some(instance) => {
                 let located = self.locate(&caller, instance)?;
-                Ok((principal.clone(), Some(located.id), Some(located.permission)))
+                Ok((who, Some(located.id), Some(located.permission)))
             }
-            None => self.check_known(&caller).map(|()| (principal.clone(), None, None)),
+            None => self.check_known(&caller).map(|()| (who, None, None)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod actor;
+mod audit;
 mod busy;
 pub mod clock;
 mod credentials;
@@ -20,15 +21,13 @@ mod quiet;
 mod search;
 pub mod seat;
 mod sign_ins;
+mod stats;
 pub mod values;
 
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -67,6 +66,7 @@ pub use holds::Hold;
 use holds::Holds;
 pub use instances::Located;
 use order::{Fresh, Order};
+pub use stats::Stats;
 
 /// Who calls, and how much they may do.
 #[derive(Debug, Clone)]
@@ -98,7 +98,8 @@ impl Caller {
     /// Somebody through a program: what they may do is decided at each call, and is never more than `mode`.
     pub fn of(principal: Principal, mode: Mode, client: &str, run: String) -> Self {
         let client = client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARACTERS).collect();
-        let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client, run };
+        let from = principal.from.clone();
+        let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client, run, from };
         Self::by(principal, mode, actor)
     }
 
@@ -110,20 +111,6 @@ impl Caller {
     fn by(principal: Principal, mode: Mode, actor: Actor) -> Self {
         let (leaving, waits) = (CancellationToken::new(), Arc::new(Semaphore::new(limits::WAITS_OF_SESSION)));
         Self { principal, mode, actor, existing_only: false, once: None, leaving, waits, message_bytes: 0 }
-    }
-}
-
-/// How many changes were made durable, and in how many commits.
-#[derive(Debug, Default)]
-pub struct Stats {
-    commits: AtomicU64,
-    changes: AtomicU64,
-}
-
-impl Stats {
-    /// Commits and changes since the start.
-    pub fn read(&self) -> (u64, u64) {
-        (self.commits.load(Ordering::Relaxed), self.changes.load(Ordering::Relaxed))
     }
 }
 
@@ -139,6 +126,7 @@ pub struct Kernel {
     found: Found,
     noted: credentials::Noted,
     holds: Holds,
+    audit: audit::Audit,
     /// Instances that are being scrubbed, and those at which the work for that still goes on.
     scrubbing: Arc<Mutex<HashSet<InstanceId>>>,
     visiting: Arc<Mutex<HashSet<InstanceId>>>,
@@ -166,6 +154,7 @@ impl Kernel {
             found: Found::default(),
             noted: credentials::Noted::default(),
             holds: Holds::default(),
+            audit: audit::Audit::default(),
             scrubbing: Arc::default(),
             visiting: Arc::default(),
             waits: Semaphore::new(limits::WAITS),
@@ -180,6 +169,17 @@ impl Kernel {
 
     /// Does one operation on an instance, and answers when its changes are durable.
     pub async fn execute(
+        &self,
+        caller: &Caller,
+        instance: &InstanceRef,
+        name: &str,
+        args: Value,
+    ) -> Result<Reply, OpError> {
+        let reply = self.perform(caller, instance, name, args).await;
+        self.audited(caller, instance, name, reply)
+    }
+
+    async fn perform(
         &self,
         caller: &Caller,
         instance: &InstanceRef,
@@ -247,7 +247,8 @@ impl Kernel {
         instance: &InstanceRef,
         look: impl Fn(&mut Tx<'_>, &Cx) -> Result<T, OpError>,
     ) -> Result<T, OpError> {
-        let (handle, caller) = self.admit(caller, instance)?;
+        let admitted = self.admit(caller, instance);
+        let (handle, caller) = self.audited(caller, instance, "derive", admitted)?;
         handle.read(&caller, Wait::default(), look)
     }
 

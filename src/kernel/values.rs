@@ -84,7 +84,8 @@ impl OpenValue {
 impl Kernel {
     /// Opens the stored value of a key: templates as they are written. Errors: as reading the key.
     pub fn open_value(&self, caller: &Caller, instance: &InstanceRef, name: &str) -> Result<OpenValue, OpError> {
-        let (handle, caller) = self.target(caller, instance, entry::<read::Read>()?)?;
+        let target = self.target(caller, instance, entry::<read::Read>()?);
+        let (handle, caller) = self.audited(caller, instance, read::Read::NAME, target)?;
         handle.read(&caller, Wait::default(), |tx, cx| {
             let held = read::stored(tx, cx, name)?;
             opened(&handle, name, held.record.version, held.content)
@@ -109,6 +110,11 @@ impl Kernel {
 
     /// Begins to take a value in. Errors: the caller may write nothing; no such instance, or one that is closed.
     pub fn begin_value(&self, caller: &Caller, instance: &InstanceRef) -> Result<Incoming, OpError> {
+        let begun = self.begin(caller, instance);
+        self.audited(caller, instance, Write::NAME, begun)
+    }
+
+    fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<Incoming, OpError> {
         let entry = entry::<Write>()?;
         if !entry.allowed(caller.mode) {
             return Err(permission::refuse_operation(caller.mode, Action::Write, entry.name));
@@ -164,7 +170,9 @@ impl Incoming {
         attributes.insert("value".into(), "".into());
         let write: Write = parse(Value::Object(attributes))?;
         // A value may take long to come, and the right to write it may have gone meanwhile.
-        self.kernel.target(&self.caller, &InstanceRef::Id(self.handle.id.clone()), entry::<Write>()?)?;
+        let instance = InstanceRef::Id(self.handle.id.clone());
+        let target = self.kernel.target(&self.caller, &instance, entry::<Write>()?).map(drop);
+        self.kernel.audited(&self.caller, &instance, Write::NAME, target)?;
         let bytes = self.bytes.min(limits::INLINE_BYTES);
         let submit = |source| {
             let call = Arc::new(RawWrite { write: write.clone(), source });

@@ -1,5 +1,7 @@
 //! Who did it: the part of a change that answers "by whom, with which program, in which run".
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +19,22 @@ pub struct Actor {
     /// One connection or one command of that client, so that its own changes can be told from those
     /// of another run of the same program. Random, never a secret.
     pub run: String,
+    /// By which face and from which address it came, in the catalog's log alone: who reads an instance need not know
+    /// where the others are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Arc<str>>,
 }
 
 impl Actor {
     /// The kernel's own hand: expiry and other upkeep.
     pub fn system() -> Self {
-        Self { principal: "system".into(), kind: PrincipalKind::App, client: "mindcache".into(), run: String::new() }
+        Self {
+            principal: "system".into(),
+            kind: PrincipalKind::App,
+            client: "mindcache".into(),
+            run: String::new(),
+            from: None,
+        }
     }
 
     /// Under what lists find that which this author wrote last: `human/PRINCIPAL`, whatever program the person used;

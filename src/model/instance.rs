@@ -107,6 +107,9 @@ pub struct Instance {
     /// It was taken to stay as it was. Once opened for writing it is a clone like any other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub snapshot: bool,
+    /// Whose project it was in, of one that was deleted with its project: they may bring it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<String>,
     /// When it was deleted, in milliseconds since 1970. It is kept for [`limits::GRACE_MS`], and its name is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<i64>,

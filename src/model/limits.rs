@@ -6,6 +6,22 @@ pub const GRACE_MS: i64 = 7 * 24 * 3600 * 1000;
 pub const INSTANCES: usize = 10_000;
 /// Records of one kind about people and rights: users, projects, API keys, delegates, secrets, groups, shares.
 pub const ACCESS_RECORDS: usize = 100_000;
+/// Projects of one user. This limit and the next ones do not hold whom the machine or the server belongs to.
+pub const PROJECTS_OF_USER: usize = 200;
+/// Instances in all projects of one user, with snapshots and those that can still be brought back.
+pub const INSTANCES_OF_USER: usize = 2000;
+/// API keys of one user.
+pub const KEYS_OF_USER: usize = 1000;
+/// Delegates of one user.
+pub const DELEGATES_OF_USER: usize = 1000;
+/// Groups of one user.
+pub const GROUPS_OF_USER: usize = 1000;
+/// Groups of one owner that have one and the same member.
+pub const MEMBERSHIPS_BY_OWNER: usize = 50;
+/// To how many one project or instance is given.
+pub const SHARES_OF_ONE: usize = 2000;
+/// Projects and instances that are given to one party.
+pub const SHARES_WITH_ONE: usize = 5000;
 /// Longest name of a user, project, key or group, and longest way to mean one, in characters.
 pub const ACCESS_CHARACTERS: usize = 300;
 /// Issuers whose tokens a server takes.
@@ -189,6 +205,8 @@ pub const CODE_MS: i64 = 600_000;
 pub const SIGN_INS: usize = 1000;
 /// How long a browser stays signed in, in milliseconds.
 pub const SIGN_IN_MS: i64 = 30 * 24 * 3600 * 1000;
+/// Refusals of one source that the log tells of in a minute; of more it tells how many.
+pub const REFUSALS_TOLD: usize = 20;
 /// Connections of one HTTP server. Each is an open file; how many a process may have is raised at the start.
 pub const CONNECTIONS: usize = 13_500;
 /// Longest path and query of an HTTP request. One of a key takes 5 KiB at most.

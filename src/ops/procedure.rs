@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{
-    access::{joining::Join, projects::Delete as RemoveProject},
+    access::{
+        joining::Join,
+        projects::{Begin, Delete as RemoveProject},
+    },
     instances::{
         Create,
         copies::{Duplicate, Snapshot},
@@ -40,6 +43,8 @@ pub enum Procedure {
     Purge(Purge),
     /// Somebody enters a project.
     Join(Join),
+    /// A project is made, with its first instance.
+    BeginProject(Begin),
     /// A project is removed, with its instances where that is wanted.
     RemoveProject(RemoveProject),
     /// Keys are found by their words, in the index and in the instance.

@@ -12,7 +12,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::serve::Listener;
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -27,6 +30,16 @@ use crate::model::limits;
 const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\
                     Retry-After: 1\r\n\r\n\
                     {\"error\":\"this server has as many connections as it takes: close some, then try again\"}\n";
+
+/// From where a connection comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+impl Connected<IncomingStream<'_, Connections>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
 
 /// The listener with all that.
 pub(super) struct Connections {

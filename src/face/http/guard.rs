@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
 use subtle::ConstantTimeEq as _;
 
-use super::refuse;
+use super::{connections::Peer, refuse};
 use crate::{
     access::{proofs::Proofs, sign_in::SignIns},
     model::{
@@ -38,6 +38,8 @@ pub enum Who {
         tab: String,
         /// By which sign-in; none where none is needed.
         sign_in: Option<String>,
+        /// By which face and from which address.
+        from: Arc<str>,
     },
 }
 
@@ -92,12 +94,14 @@ fn mend_accept(request: &mut Request) {
 
 /// Asks who it is, and tells those behind.
 pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let from = from(&request);
     if let Some(who) = access.page(&request) {
         request.extensions_mut().insert(who);
         return next.run(request).await;
     }
     match access.prove(request.headers()).await {
         Ok(principal) => {
+            let principal = Principal { from: Some(from), ..principal };
             // What lasts looks to it that the right lasts too.
             if let Some(proofs) = access.proofs.clone().filter(|_| !principal.is_local()) {
                 request.extensions_mut().insert(proofs);
@@ -106,6 +110,10 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
             request.extensions_mut().insert(principal);
         }
         Err(error @ OpError::Unauthenticated { .. }) => {
+            if let Some(proofs) = &access.proofs {
+                let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+                proofs.tell_of_stranger(&from, agent.unwrap_or_default(), &error);
+            }
             let takes_tokens = access.proofs.as_ref().is_some_and(Proofs::takes_tokens);
             let text = match &access.token {
                 Some(_) if !takes_tokens => {
@@ -122,6 +130,23 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
         Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
     next.run(request).await
+}
+
+/// By which face and from which address a request came. Behind a proxy the address is the proxy's: what a header says of
+/// another could be said by anybody.
+fn from(request: &Request) -> Arc<str> {
+    let path = request.uri().path();
+    let is_mcp = ["/mcp", "/i/", "/p/"].iter().any(|begin| path.starts_with(begin));
+    let address = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
+    let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_canonical().to_string());
+    let face = if is_mcp {
+        "mcp"
+    } else if request.headers().contains_key(PAGE_KEY) {
+        "page"
+    } else {
+        "rest"
+    };
+    format!("{face} {address}").into()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -187,7 +212,7 @@ impl Access {
     fn page(&self, request: &Request) -> Option<Who> {
         let headers = request.headers();
         if self.token.is_none() && self.proofs.is_none() {
-            return tab(headers).map(|tab| Who::Page { tab, sign_in: None });
+            return tab(headers).map(|tab| Who::Page { tab, sign_in: None, from: from(request) });
         }
         let path = request.uri().path();
         // Programs speak MCP; the page does not, so its sign-in opens no way to it.
@@ -198,7 +223,7 @@ impl Access {
         let page_key = headers.get(PAGE_KEY)?.to_str().ok()?;
         let signed_in = pages.sign_ins.check(cookie(headers, &pages.cookie)?, page_key);
         let id = signed_in.inspect_err(|error| tracing::warn!(%error, "cannot look for a sign-in")).ok()??;
-        Some(Who::Page { tab: tab(headers).unwrap_or_default(), sign_in: Some(id) })
+        Some(Who::Page { tab: tab(headers).unwrap_or_default(), sign_in: Some(id), from: from(request) })
     }
 
     /// Whether an authority names this server, whatever its port.

@@ -18,7 +18,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use connections::Connections;
+use crate::model::error::OpError;
+
+use connections::{Connections, Peer};
 pub(super) use guard::is_same_origin;
 pub use guard::{Access, PAGE_KEY, Pages, Who};
 
@@ -78,7 +80,8 @@ pub async fn serve(
         stop.cut.cancel();
         pause(LAST_REQUESTS).await;
     };
-    let serving = axum::serve(Connections::new(listener), routes).with_graceful_shutdown(graceful);
+    let serving = axum::serve(Connections::new(listener), routes.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(graceful);
     tokio::select! {
         served = serving.into_future() => served,
         () = overdue => Ok(()),
@@ -98,6 +101,27 @@ fn cors(access: Arc<Access>) -> CorsLayer {
             header::ETAG,
             header::CONTENT_RANGE,
         ])
+}
+
+/// The status of an error: docs of the operation contract, one line each.
+pub(crate) fn status(error: &OpError) -> StatusCode {
+    match error {
+        OpError::InvalidArgument { .. } => StatusCode::BAD_REQUEST,
+        OpError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+        OpError::PermissionDenied { .. } => StatusCode::FORBIDDEN,
+        OpError::NotFound { .. } => StatusCode::NOT_FOUND,
+        OpError::AlreadyExists { .. } => StatusCode::CONFLICT,
+        OpError::LogTruncated { .. } => StatusCode::GONE,
+        OpError::VersionMismatch { .. } => StatusCode::PRECONDITION_FAILED,
+        OpError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        OpError::IdempotencyMismatch { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        OpError::Overloaded { .. } | OpError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// An error before anything of a protocol was spoken: with its own status, as a refusal in a sentence.
+pub(super) fn refuse_for(error: &OpError) -> Response {
+    refuse(status(error), &error.to_string())
 }
 
 /// A refusal in a sentence, in the form that every refusal has (RFC 9457).

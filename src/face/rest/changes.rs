@@ -26,10 +26,8 @@ use crate::{
     model::{error::OpError, instance::InstanceRef, limits},
 };
 
-use super::{Rest, caller, problem::Problem};
+use super::{LOOK_EVERY, Rest, caller, problem::Problem};
 
-/// How often the sign-in is looked at: when it is revoked, the page closes within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// How often a comment shows that the connection is alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -48,10 +46,7 @@ pub(super) async fn follow(
     let place = Arc::clone(&rest.listens).try_acquire_owned();
     let place =
         place.map_err(|_| OpError::Overloaded { what: "following changes here".into(), waiting: limits::LISTENS })?;
-    let sign_in = match (&who, &rest.pages) {
-        (Who::Page { sign_in: Some(id), .. }, Some(pages)) => Some(pages.sign_ins.watch(id)),
-        _ => None,
-    };
+    let sign_in = rest.watch(&who);
     let first = position(feed.seen(), feed.seen());
     let following = Following { feed, rest, sign_in, place, ready: VecDeque::from([first]), is_over: false };
     let events = stream::unfold(following, |mut following| async move {

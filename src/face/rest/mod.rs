@@ -16,7 +16,7 @@ mod seed_ws_token;
 mod stm;
 mod values;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -27,20 +27,21 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::ws_tokens::WsTokens,
+    access::{sign_in::Watched, ws_tokens::WsTokens},
     face::http::{Pages, Stop, Who},
     kernel::{Caller, Kernel},
     model::{
         error::OpError,
         instance::InstanceRef,
         limits,
-        permission::{Mode, PrincipalKind},
+        permission::{Mode, Principal, PrincipalKind},
     },
 };
 
-#[cfg(test)]
-pub(crate) use problem::status;
 pub use seed_admin::admin;
+
+/// How often the sign-in is looked at by what lasts: when it is revoked, the page closes within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// What the routes share.
 struct Rest {
@@ -76,7 +77,10 @@ pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop, tokens: Ar
 /// Programs that call without MCP are known by their agent header, a person on the page by the tab.
 fn caller(who: &Who, headers: &HeaderMap) -> Caller {
     let principal = match who {
-        Who::Page { tab, .. } => return Caller::local(PrincipalKind::Human, Mode::Edit, "page", tab.clone()),
+        Who::Page { tab, from, .. } => {
+            let person = Principal { from: Some(Arc::clone(from)), ..Principal::local(PrincipalKind::Human) };
+            return Caller::of(person, Mode::Edit, "page", tab.clone());
+        }
         Who::Program(principal) => principal.clone(),
     };
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("http");
@@ -87,15 +91,27 @@ fn caller(who: &Who, headers: &HeaderMap) -> Caller {
 /// Refuses a page that was signed out while what it sends came in, which may take long.
 fn check_signed_in(kernel: &Kernel, who: &Who) -> Result<(), OpError> {
     match who {
-        Who::Page { sign_in: Some(id), .. } if kernel.sign_in(id)?.is_none() => Err(OpError::Unauthenticated {
-            what: "this browser was signed out".into(),
-            remedy: "Run `mindcache open` for a new link".into(),
-        }),
+        Who::Page { sign_in: Some(id), .. } if kernel.sign_in(id)?.is_none() => Err(signed_out()),
         _ => Ok(()),
     }
 }
 
+fn signed_out() -> OpError {
+    OpError::Unauthenticated {
+        what: "this browser was signed out".into(),
+        remedy: "Run `mindcache open` for a new link".into(),
+    }
+}
+
 impl Rest {
+    /// The sign-in that a request depends on for as long as it lasts; none but for pages.
+    fn watch(&self, who: &Who) -> Option<Watched> {
+        match (who, &self.pages) {
+            (Who::Page { sign_in: Some(id), .. }, Some(pages)) => Some(pages.sign_ins.watch(id)),
+            _ => None,
+        }
+    }
+
     /// Makes the local user's instance `default` on its first use; no other is made so.
     async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
         begin(&self.kernel, caller, instance).await

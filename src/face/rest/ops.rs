@@ -1,6 +1,6 @@
 //! Operations by their names: the arguments as the JSON body, the structured result back.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     Extension, Json,
@@ -9,15 +9,22 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde_json::Value;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::sign_in::Watched,
     face::http::{Who, refuse},
     kernel::Caller,
-    model::instance::InstanceRef,
-    ops::{self, bounds::IdempotencyKey, operation::Target},
+    model::{error::OpError, instance::InstanceRef},
+    ops::{
+        self,
+        bounds::IdempotencyKey,
+        operation::{Reply, Target},
+    },
 };
 
-use super::{Rest, body, caller, check_signed_in, problem::Problem};
+use super::{LOOK_EVERY, Rest, body, caller, check_signed_in, problem::Problem, signed_out};
 
 /// Does an operation on an instance. `Idempotency-Key` has it done once.
 pub(super) async fn call(
@@ -40,11 +47,35 @@ pub(super) async fn call(
     };
     let args = Value::Object(body::object(request.into_body(), &rest.large).await?);
     check_signed_in(&rest.kernel, &who)?;
-    let caller = Caller { once, leaving: rest.leaving.clone(), ..caller(&who, &headers) };
+    let caller = Caller { once, leaving: rest.leaving.child_token(), ..caller(&who, &headers) };
     let instance = InstanceRef::parse(&instance)?;
     if ops::find(&name).is_some_and(|entry| entry.meta.target == Target::Instance) {
         rest.begin(&caller, &instance).await?;
     }
-    let reply = rest.kernel.execute(&caller, &instance, &name, args).await?;
+    let calling = rest.kernel.execute(&caller, &instance, &name, args);
+    let reply = match rest.watch(&who) {
+        Some(sign_in) => while_signed_in(sign_in, &caller.leaving, calling).await?,
+        None => calling.await?,
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply.result)).into_response())
+}
+
+/// Answers a call of a page, which ends when the page is signed out. What it has changed by then stands.
+async fn while_signed_in(
+    mut sign_in: Watched,
+    leaving: &CancellationToken,
+    calling: impl Future<Output = Result<Reply, OpError>>,
+) -> Result<Reply, OpError> {
+    let mut calling = pin!(calling);
+    loop {
+        match timeout(LOOK_EVERY, calling.as_mut()).await {
+            Ok(reply) => return reply,
+            Err(_) if sign_in.holds() => {}
+            Err(_) => {
+                leaving.cancel();
+                calling.await?;
+                return Err(signed_out());
+            }
+        }
+    }
 }

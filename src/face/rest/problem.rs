@@ -1,12 +1,12 @@
 //! Errors as `application/problem+json` (RFC 9457), with the error's own members beside.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use crate::model::error::OpError;
+use crate::{face::http::status, model::error::OpError};
 
 /// A refusal on its way out.
 pub(super) struct Problem(pub(super) OpError);
@@ -14,22 +14,6 @@ pub(super) struct Problem(pub(super) OpError);
 impl From<OpError> for Problem {
     fn from(error: OpError) -> Self {
         Self(error)
-    }
-}
-
-/// The status of an error: docs of the operation contract, one line each.
-pub(crate) fn status(error: &OpError) -> StatusCode {
-    match error {
-        OpError::InvalidArgument { .. } => StatusCode::BAD_REQUEST,
-        OpError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-        OpError::PermissionDenied { .. } => StatusCode::FORBIDDEN,
-        OpError::NotFound { .. } => StatusCode::NOT_FOUND,
-        OpError::AlreadyExists { .. } => StatusCode::CONFLICT,
-        OpError::LogTruncated { .. } => StatusCode::GONE,
-        OpError::VersionMismatch { .. } => StatusCode::PRECONDITION_FAILED,
-        OpError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        OpError::IdempotencyMismatch { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        OpError::Overloaded { .. } | OpError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -14,9 +14,8 @@ use super::{
     seed::{Asking, Moment, created, given, listed, success},
 };
 use crate::ops::{
-    access::projects::{Create, Delete, List, Read, Update},
-    instances,
-    operation::Operation as _,
+    access::projects::{Begin, Create, Delete, List, Read, Update},
+    operation::{Operation as _, parse},
     procedure::Arguments as _,
 };
 
@@ -45,11 +44,23 @@ struct Made {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    default_instance_id: Value,
+    default_instance_id: String,
     #[serde(rename = "created_at")]
     created_at: Option<Moment>,
     #[serde(rename = "updated_at")]
     updated_at: Option<Moment>,
+}
+
+/// A project and the instance that it begins with.
+#[derive(Debug, Deserialize)]
+struct Begun {
+    project: Project,
+    instance: Named,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    id: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,10 +85,12 @@ pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
 /// Makes one, with an instance in it.
 pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
     let New { name, description } = asking.body(body).await?;
-    let args = json!({"name": name, "description": given(description)});
-    let Project { id, name, description, created_at, updated_at, .. } = asking.ask(Create::NAME, args).await?;
-    let first = asking.call(instances::Create::NAME, json!({"name": FIRST, "project": id})).await?;
-    let default_instance_id = first.get("id").cloned().unwrap_or_default();
+    let project: Create = parse(json!({"name": name, "description": given(description)}))?;
+    let begin = Begin { project, instance: parse(FIRST.into())? };
+    let reply = asking.seed.kernel.create_project(&asking.caller, begin).await?;
+    let Begun { project, instance } = parse(reply.result)?;
+    let Project { id, name, description, created_at, updated_at, .. } = project;
+    let default_instance_id = instance.id;
     Ok(created(Made { id, name, description, default_instance_id, created_at, updated_at }))
 }
 

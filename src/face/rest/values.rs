@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::{
     face::http::Who,
     kernel::{
-        Kernel,
+        Hold, Kernel,
         values::{Incoming, OpenValue},
     },
     model::{
@@ -29,6 +29,7 @@ use crate::{
         instance::InstanceRef,
         key::KeyType,
         limits,
+        value::Stored,
     },
     ops::{keys::delete::Delete, operation::Operation as _},
 };
@@ -49,7 +50,8 @@ pub(super) async fn read(
     Path((instance, key)): At,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let value = kernel.open_value(&caller(&who, &headers), &InstanceRef::parse(&instance)?, &key)?;
+    let (caller, instance) = (caller(&who, &headers), InstanceRef::parse(&instance)?);
+    let value = kernel.open_value(&caller, &instance, &key)?;
     let tag = format!("\"{}\"", value.version);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
@@ -68,7 +70,12 @@ pub(super) async fn read(
     };
     let (start, count) = range.as_ref().map_or((0, length), |range| (*range.start(), range.end() - range.start() + 1));
     let kind = told(&value.content_type);
-    let mut response = (status, Body::from_stream(pieces(value, start, count)?)).into_response();
+    let right = if count > PIECE_BYTES as u64 {
+        Some(Right { hold: kernel.hold(&caller.principal, Some(&instance))?, kernel, who })
+    } else {
+        None
+    };
+    let mut response = (status, body(value, start, count, right)?).into_response();
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, kind);
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(count));
@@ -131,33 +138,65 @@ fn bounds(header: &HeaderValue) -> Option<(Option<u64>, Option<u64>)> {
     is_sound.then_some((first, last))
 }
 
-/// The bytes from `start` on, a piece at a time.
+/// The bytes from `start` on: at once where they are in memory, which costs less than to ask another thread for them.
+fn body(mut value: OpenValue, start: u64, count: u64, right: Option<Right>) -> Result<Body, OpError> {
+    if !matches!(value.key.value, Stored::Inline(_)) {
+        return Ok(Body::from_stream(pieces(value, start, count, right)?));
+    }
+    let mut bytes = Vec::new();
+    let read = value.reader.seek(SeekFrom::Start(start)).and_then(|_| value.reader.take(count).read_to_end(&mut bytes));
+    read.map_err(|error| unreadable(&error))?;
+    Ok(Body::from(bytes))
+}
+
+fn unreadable(error: &std::io::Error) -> OpError {
+    OpError::Unavailable {
+        reason: Reason::Io,
+        what: format!("cannot read the value: {error}"),
+        remedy: "try again".into(),
+    }
+}
+
+/// What a value of several pieces may go out by.
+struct Right {
+    hold: Hold,
+    kernel: Arc<Kernel>,
+    who: Who,
+}
+
+impl Right {
+    /// Errors: it was taken back while the value went out.
+    fn check(&self) -> std::io::Result<()> {
+        let is_lost = self.hold.is_lost() || check_signed_in(&self.kernel, &self.who).is_err();
+        if is_lost { Err(std::io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+}
+
+/// The bytes from `start` on, a piece at a time, for as long as the right to them lasts.
 fn pieces(
     value: OpenValue,
     start: u64,
     count: u64,
+    right: Option<Right>,
 ) -> Result<impl futures_util::Stream<Item = std::io::Result<Bytes>>, OpError> {
     let mut reader = value.reader;
-    reader.seek(SeekFrom::Start(start)).map_err(|error| OpError::Unavailable {
-        reason: Reason::Io,
-        what: format!("cannot read the value: {error}"),
-        remedy: "try again".into(),
-    })?;
-    Ok(stream::unfold((reader, count), |(mut reader, left)| async move {
+    reader.seek(SeekFrom::Start(start)).map_err(|error| unreadable(&error))?;
+    Ok(stream::unfold((reader, count, right), |(mut reader, left, right)| async move {
         if left == 0 {
             return None;
         }
         let read = tokio::task::spawn_blocking(move || {
+            right.as_ref().map_or(Ok(()), Right::check)?;
             let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(left).unwrap_or(PIECE_BYTES))];
-            reader.read_exact(&mut piece).map(|()| (piece, reader))
+            reader.read_exact(&mut piece).map(|()| (piece, reader, right))
         });
         match read.await.map_err(std::io::Error::other).flatten() {
-            Ok((piece, reader)) => {
+            Ok((piece, reader, right)) => {
                 let left = left - piece.len() as u64;
-                Some((Ok(Bytes::from(piece)), (reader, left)))
+                Some((Ok(Bytes::from(piece)), (reader, left, right)))
             }
             // The connection is cut: a client that counts knows that the value is not whole.
-            Err(error) => Some((Err(error), (Box::new(std::io::empty()) as _, 0))),
+            Err(error) => Some((Err(error), (Box::new(std::io::empty()) as _, 0, None))),
         }
     }))
 }

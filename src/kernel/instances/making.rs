@@ -18,14 +18,17 @@ use crate::{
         view::{Access, Position, ReadView},
     },
     ops::{
-        access::joining::{self, EnterOwn, Join},
+        access::{
+            joining::{self, EnterOwn, Join},
+            projects::{self, Begin},
+        },
         instances::{
             Create, InstanceView,
             arguments::NewName,
             catalog::{Enter, Naming, Where, free},
             copies::{Duplicate, Filter, Snapshot},
         },
-        operation::{Call, Cx, Reply, Wait},
+        operation::{Call, Cx, Operation as _, Reply, Wait},
         procedure::Arguments as _,
         tx::{Held, Tx},
     },
@@ -62,6 +65,16 @@ impl Kernel {
         let making = id.clone();
         let made = blocking(move || store.create(&making).map(drop));
         self.make(caller, New { id, operation: Create::NAME, entry }, made).await
+    }
+
+    /// A project with its first instance.
+    pub(super) async fn begin_project(&self, caller: &Caller, begin: Begin) -> Result<Reply, OpError> {
+        let catalog = self.handle(&InstanceId::catalog())?;
+        catalog.read(caller, Wait::default(), |tx, cx| begin.project.check(tx, cx).map(drop))?;
+        let (store, id) = (Arc::clone(&self.store), fresh());
+        let making = id.clone();
+        let made = blocking(move || store.create(&making).map(drop));
+        self.make(caller, New { id, operation: projects::Create::NAME, entry: begin }, made).await
     }
 
     /// An empty instance that is, as in the store that it comes from, a copy of another or was taken for something.

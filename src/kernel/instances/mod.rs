@@ -17,16 +17,20 @@ use crate::{
         error::OpError,
         instance::{Instance, InstanceId, InstanceRef},
         kind::Kind as _,
-        permission::Permission,
+        permission::{self, Permission},
     },
     ops::{
-        access::joining::{self, Join},
+        self,
+        access::{
+            joining::{self, Join},
+            projects::{self, Begin},
+        },
         instances::{
             self, Create,
             arguments::Which,
             state::{Change, Delete, SetReadOnly, Undelete},
         },
-        operation::{Call, Cx, Reply, Wait, parse},
+        operation::{Call, Cx, Operation as _, Reply, Wait, parse},
         procedure::{Arguments as _, Procedure},
         tx::{Held, Tx},
     },
@@ -94,6 +98,16 @@ impl Kernel {
         self.locate(caller, &InstanceRef::parse(id)?)
     }
 
+    /// Makes a project with its first instance; neither is ever there without the other. The reply is a
+    /// [`Begun`](crate::ops::access::projects::Begun). Errors: as project_create.
+    pub async fn create_project(&self, caller: &Caller, begin: Begin) -> Result<Reply, OpError> {
+        let entry = ops::find(projects::Create::NAME).ok_or_else(stopped)?;
+        if !entry.allowed(caller.mode) {
+            return Err(permission::refuse_operation(caller.mode, entry.meta.action, entry.name));
+        }
+        self.run(caller, &InstanceRef::Id(InstanceId::catalog()), Procedure::BeginProject(begin)).await
+    }
+
     /// Where entering a project leads somebody who has been there before.
     pub fn entered_before(&self, caller: &Caller, project: &str) -> Result<Option<InstanceId>, OpError> {
         let join: Join = parse(serde_json::json!({ "project": project }))?;
@@ -130,6 +144,7 @@ impl Kernel {
                 Procedure::Restore(restore) => kernel.restore_instance(&caller, restore).await,
                 Procedure::Diff(diff) => kernel.diff_instances(&caller, diff).await,
                 Procedure::Join(join) => kernel.join_project(&caller, join).await,
+                Procedure::BeginProject(begin) => kernel.begin_project(&caller, begin).await,
                 Procedure::RemoveProject(remove) => kernel.remove_project(&caller, remove).await,
                 Procedure::SearchKeys(search) => kernel.search_keys(&caller, &instance, search).await,
                 Procedure::Purge(purge) => kernel.purge_key(&caller, &instance, purge).await,

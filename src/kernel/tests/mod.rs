@@ -50,7 +50,13 @@ struct World {
 
 fn caller(client: &str, mode: Mode) -> Caller {
     let principal = Principal::local(PrincipalKind::Agent);
-    let actor = Actor { principal: principal.id.clone(), kind: principal.kind, client: client.into(), run: "1".into() };
+    let actor = Actor {
+        principal: principal.id.clone(),
+        kind: principal.kind,
+        client: client.into(),
+        run: "1".into(),
+        from: None,
+    };
     Caller::by(principal, mode, actor)
 }
 

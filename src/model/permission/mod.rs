@@ -6,6 +6,8 @@
 mod decision;
 pub mod party;
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,12 +59,14 @@ pub struct Principal {
     pub secret: Option<String>,
     /// When its proof ends, in milliseconds since 1970.
     pub until_ms: Option<i64>,
+    /// By which face and from which address it came; nothing for what runs on this machine.
+    pub from: Option<Arc<str>>,
 }
 
 impl Principal {
     /// The user of this machine, through a program of this kind.
     pub fn local(kind: PrincipalKind) -> Self {
-        Self { id: LOCAL.into(), kind, secret: None, until_ms: None }
+        Self { id: LOCAL.into(), kind, secret: None, until_ms: None, from: None }
     }
 
     /// A party of the catalog.

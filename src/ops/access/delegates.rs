@@ -18,7 +18,7 @@ use crate::model::{
 
 use super::{
     Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, made, meta, name, own_page,
-    secrets, standing,
+    quota, secrets, standing,
 };
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
@@ -110,6 +110,7 @@ impl Operation for Create {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "making a delegate")?;
         check_room::<Delegate>(tx)?;
+        quota::delegate(tx, &who.user)?;
         let most = self.permission.unwrap_or(Permission::Read);
         let delegate = Delegate { name: name("name", &self.name)?, owner: who.user, most };
         let id = secrets::id_of("del", cx)?;

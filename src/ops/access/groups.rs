@@ -15,8 +15,8 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, own_page, secrets, standing,
-    users,
+    Cursor, PageSize, Word, absent, account, check_room, counted, forget, meta, name, own_page, own_parties, quota,
+    secrets, standing, users,
 };
 use crate::ops::{
     operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
@@ -98,6 +98,7 @@ impl Operation for Create {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "making a group")?;
         check_room::<Group>(tx)?;
+        quota::group(tx, &who.user)?;
         let called = name("name", &self.name)?;
         if by_name(tx, &who.user, &called)?.is_some() {
             let remedy = "Use it, or choose another name".into();
@@ -110,10 +111,13 @@ impl Operation for Create {
     }
 }
 
-/// The caller's groups with their members. next_cursor, when not null, continues.
+/// The caller's groups with their members, or those that the caller's user is in. next_cursor, when not null, continues.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// Those that the caller's user is in, instead of their own; without the other members
+    #[serde(default)]
+    pub joined: Option<bool>,
     /// Page size, default 1000
     #[serde(default)]
     pub limit: Option<PageSize>,
@@ -146,6 +150,15 @@ impl Operation for List {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Groups>, OpError> {
         let who = standing::known(tx, cx)?.standing;
         account(&who, "listing groups")?;
+        if self.joined == Some(true) {
+            let (found, next_cursor) =
+                own_parties::<Group>(tx, &who, kind::GROUP_MEMBER, self.limit, self.cursor.as_ref())?;
+            let groups = found.into_iter().map(|held| {
+                let members = held.content.members.into_iter().filter(|member| who.parties.contains(member)).collect();
+                GroupView::new(&held.record.id, &Group { members, ..held.content })
+            });
+            return Ok(Step::Done(Groups { groups: groups.collect(), next_cursor }));
+        }
         let (found, next_cursor) = own_page::<Group>(tx, &who, self.limit, self.cursor.as_ref())?;
         let groups = found.iter().map(|held| GroupView::new(&held.record.id, &held.content)).collect();
         Ok(Step::Done(Groups { groups, next_cursor }))
@@ -208,7 +221,9 @@ impl Operation for Add {
         }
         let mut group = held.content;
         if !group.members.contains(&member) {
-            check_size(group.members.len(), standing::groups_of(tx, &member)?.len())?;
+            let groups = standing::groups_of(tx, &member)?;
+            check_size(group.members.len(), groups.len())?;
+            quota::membership(tx, &group.owner, &groups)?;
             group.members.push(member);
             tx.put(&held.record.id, &group, None)?;
         }
@@ -222,7 +237,10 @@ fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
     if members < most && groups < most_groups {
         return Ok(());
     }
-    let rule = format!("a group has at most {most} members, and a member is in at most {most_groups} groups");
+    let rule = format!(
+        "a group has at most {most} members, and a member is in at most {most_groups} groups, which they leave with \
+         group_leave"
+    );
     Err(OpError::invalid("member", rule, ""))
 }
 
@@ -235,6 +253,34 @@ pub(super) fn leave_all(tx: &mut Tx<'_>, member: &Party) -> Result<(), OpError> 
         tx.put(&id, &group, None)?;
     }
     Ok(())
+}
+
+/// Leave a group that somebody has put the caller's user into; what they had through it is gone at once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leave {
+    /// Id of the group
+    pub group: Word,
+}
+
+impl Operation for Leave {
+    const NAME: &'static str = "group_leave";
+    const META: OpMeta = OpMeta { events: &["group.updated"], ..meta("Leave a group", EffectClass::Delete) };
+    type Out = GroupView;
+
+    fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<GroupView>, OpError> {
+        let who = standing::known(tx, cx)?.standing;
+        account(&who, "leaving a group")?;
+        let id = self.group.as_str().strip_prefix("group:").unwrap_or(self.group.as_str());
+        let themselves =
+            |member: &Party| matches!(member, Party::User(_) | Party::Email(_)) && who.parties.contains(member);
+        let held = tx.get::<Group>(id)?.filter(|held| held.content.members.iter().any(themselves));
+        let mut group = held.ok_or_else(|| absent("group", id, "group_list with joined"))?.content;
+        group.members.retain(|member| !themselves(member));
+        tx.put(id, &group, None)?;
+        // Who else is in it is its owner's to know.
+        Ok(Step::Done(GroupView::new(id, &Group { members: Vec::new(), ..group })))
+    }
 }
 
 /// Take a member out of a group; what they had through it is gone at once.

@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::{
-    Word, meta, projects,
+    Word, meta, projects, quota,
     standing::{self, Known},
 };
 use crate::ops::{
@@ -106,6 +106,7 @@ impl Call for EnterOwn {
             (Entry::Make(template), project) => (template, project),
             (Entry::There(held), _) => return Err(instances::taken(&held.content.name, "It is there: enter again")),
         };
+        quota::instance(tx, &project)?;
         let Some(id) = &cx.fresh_id else {
             return Err(OpError::invalid("project", "it is entered by itself, not inside another operation", ""));
         };
@@ -116,6 +117,7 @@ impl Call for EnterOwn {
             name: own_name(tx, &project, &of, &label)?,
             project,
             own_of: Some(user),
+            left_by: None,
             parent: Some(template),
             note: None,
             read_only: false,

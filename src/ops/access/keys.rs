@@ -20,7 +20,7 @@ use crate::model::{
 
 use super::{
     Cursor, Lifetime, PageSize, Word, absent, account, check_room, counted, ends, forget, made, meta, name, no_account,
-    own_page, projects, secrets,
+    own_page, projects, quota, secrets,
     standing::{self, Known},
     users,
 };
@@ -239,6 +239,7 @@ impl Operation for Create {
         }
         check_room::<ApiKey>(tx)?;
         let user = self.user(tx, &who)?;
+        quota::key(tx, &user)?;
         let secret = secrets::api_key(cx)?;
         let key = ApiKey {
             name: name("name", &self.name)?,

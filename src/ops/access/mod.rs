@@ -8,10 +8,12 @@ pub mod groups;
 pub mod joining;
 pub mod keys;
 pub mod projects;
+pub mod quota;
 pub mod reach;
 pub mod secrets;
 pub mod shares;
 pub mod standing;
+pub mod trail;
 pub mod users;
 
 use std::borrow::Cow;
@@ -133,6 +135,28 @@ fn own_page<K: Kind>(
 ) -> Result<(Vec<Held<K>>, Option<String>), OpError> {
     let of_user = (who.user != LOCAL).then_some((kind::BELONGS_TO, who.user.as_bytes()));
     page(tx, of_user, limit, cursor)
+}
+
+/// A page of what stands under the caller's user themselves in an index, by id and by address.
+fn own_parties<K: Kind>(
+    tx: &Tx<'_>,
+    who: &Standing,
+    index: &'static str,
+    limit: Option<PageSize>,
+    cursor: Option<&Cursor>,
+) -> Result<(Vec<Held<K>>, Option<String>), OpError> {
+    let limit = limit.map_or(limits::PAGE as usize, Whole::size);
+    let range = IdRange::page("", cursor.map(Text::as_str));
+    let mut found = Vec::new();
+    for party in who.parties.iter().filter(|party| matches!(party, Party::User(_) | Party::Email(_))) {
+        found.extend(tx.scan_index::<K>(index, party.to_string().as_bytes(), &range, limit + 1)?);
+    }
+    found.sort_by(|one, other| one.record.id.cmp(&other.record.id));
+    found.dedup_by(|one, other| one.record.id == other.record.id);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|held| held.record.id.clone());
+    Ok((found, next))
 }
 
 /// Makes a record and answers it as it is stored.

@@ -1,21 +1,49 @@
 //! Everything that was given to somebody, read once: for lists, which ask about many instances.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use crate::model::{
     access::{Project, Share},
     error::OpError,
     instance::Instance,
-    kind, limits,
+    kind::{self, Kind},
+    limits,
     permission::{
         self, Grant, Permission, Place, Standing,
-        party::{LOCAL, Resource},
+        party::{LOCAL, Resource, Scope},
     },
     view::IdRange,
 };
 
-use super::standing::owner_of;
+use super::{
+    projects,
+    standing::{owner_of, owner_of_instance},
+};
 use crate::ops::tx::{Held, Tx};
+
+/// The next records after an id: of those with these ids, or of all. The second is whether there are no more.
+pub fn batch<K: Kind>(
+    tx: &mut Tx<'_>,
+    ids: Option<&BTreeSet<String>>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<Held<K>>, bool), OpError> {
+    let Some(ids) = ids else {
+        let found = tx.scan::<K>(&IdRange::page("", after), limit)?;
+        let is_last = found.len() < limit;
+        return Ok((found, is_last));
+    };
+    let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let next: Vec<&String> = ids.range::<str, _>((lower, Bound::Unbounded)).take(limit).collect();
+    let mut found = Vec::new();
+    for id in &next {
+        found.extend(tx.get::<K>(id)?);
+    }
+    Ok((found, next.len() < limit))
+}
 
 /// What somebody can reach.
 pub struct Reach {
@@ -40,24 +68,61 @@ impl Reach {
         Ok(Self { who: who.clone(), given, owners: BTreeMap::new() })
     }
 
+    /// The ids of the projects that they may know of, and perhaps of others; nothing where that could be any.
+    pub fn projects(&self, tx: &Tx<'_>) -> Result<Option<BTreeSet<String>>, OpError> {
+        let mut ids = BTreeSet::new();
+        for scope in &self.who.scopes {
+            match scope {
+                Scope::Account if self.who.user == LOCAL => return Ok(None),
+                Scope::Account => {
+                    ids.extend(projects::owned(tx, &self.who.user)?);
+                    let given = self.given.keys().filter(|on| matches!(on, Resource::Project(_)));
+                    ids.extend(given.map(|on| on.id().to_owned()));
+                }
+                Scope::On(Resource::Project(id)) => drop(ids.insert(id.clone())),
+                Scope::On(Resource::Instance(_)) => {}
+            }
+        }
+        Ok(Some(ids))
+    }
+
+    /// The same for instances, but for those that are deleted. However many others there are, they cost nothing.
+    pub fn instances(&self, tx: &Tx<'_>) -> Result<Option<BTreeSet<String>>, OpError> {
+        let Some(projects) = self.projects(tx)? else { return Ok(None) };
+        let mut ids = BTreeSet::new();
+        for project in projects {
+            ids.extend(projects::inside(tx, &project, limits::INSTANCES)?);
+        }
+        let has_account = self.who.scopes.contains(&Scope::Account);
+        let given = self.given.keys().filter(|on| has_account && matches!(on, Resource::Instance(_)));
+        ids.extend(given.map(|on| on.id().to_owned()));
+        let scopes = self.who.scopes.iter();
+        ids.extend(scopes.filter_map(|scope| match scope {
+            Scope::On(Resource::Instance(id)) => Some(id.clone()),
+            _ => None,
+        }));
+        Ok(Some(ids))
+    }
+
     /// How much they may do with an instance; nothing when they may not know of it.
     pub fn on_instance(&mut self, tx: &mut Tx<'_>, held: &Held<Instance>) -> Result<Option<Permission>, OpError> {
         let place = Place { project: held.content.project.clone(), instance: Some(held.record.id.clone()) };
-        self.at(tx, &place, held.content.own_of.as_deref())
+        let owner = self.owner_of(tx, held)?;
+        Ok(self.at(&owner, &place, held.content.own_of.as_deref()))
     }
 
     /// The same for a project.
     pub fn on_project(&mut self, tx: &mut Tx<'_>, id: &str) -> Result<Option<Permission>, OpError> {
-        self.at(tx, &Place { project: id.to_owned(), instance: None }, None)
+        let owner = self.owner(tx, id)?;
+        Ok(self.at(&owner, &Place { project: id.to_owned(), instance: None }, None))
     }
 
-    fn at(&mut self, tx: &mut Tx<'_>, place: &Place, own_of: Option<&str>) -> Result<Option<Permission>, OpError> {
-        let owner = self.owner(tx, &place.project)?;
+    fn at(&self, owner: &str, place: &Place, own_of: Option<&str>) -> Option<Permission> {
         let of = |resource: Resource| self.given.get(&resource).cloned().unwrap_or_default();
         let of_project = of(Resource::Project(place.project.clone()));
         let of_instance = place.instance.clone().map(Resource::Instance).map(of).unwrap_or_default();
-        let grants = permission::together(&owner, own_of, of_project, of_instance);
-        Ok(permission::permission(&self.who, &grants, place))
+        let grants = permission::together(owner, own_of, of_project, of_instance);
+        permission::permission(&self.who, &grants, place)
     }
 
     fn owner(&mut self, tx: &mut Tx<'_>, project: &str) -> Result<String, OpError> {
@@ -69,9 +134,16 @@ impl Reach {
         Ok(owner)
     }
 
-    /// Whether they are the owner of the project of an id.
-    pub fn owns_id(&mut self, tx: &mut Tx<'_>, project: &str) -> Result<bool, OpError> {
-        let owner = self.owner(tx, project)?;
+    fn owner_of(&mut self, tx: &mut Tx<'_>, held: &Held<Instance>) -> Result<String, OpError> {
+        match &held.content.left_by {
+            Some(_) => owner_of_instance(tx, &held.content),
+            None => self.owner(tx, &held.content.project),
+        }
+    }
+
+    /// Whether they are the owner of the project of an instance.
+    pub fn owns_instance(&mut self, tx: &mut Tx<'_>, held: &Held<Instance>) -> Result<bool, OpError> {
+        let owner = self.owner_of(tx, held)?;
         Ok(self.who.user == owner || self.who.user == LOCAL)
     }
 

@@ -16,7 +16,8 @@ use crate::model::{
 };
 
 use super::{
-    Cursor, PageSize, Word, absent, check_room, counted, groups, keys, meta, page, projects, secrets,
+    Cursor, PageSize, Word, absent, account, check_room, counted, groups, keys, meta, own_parties, page, projects,
+    quota, secrets,
     standing::{self, Known},
 };
 use crate::ops::{
@@ -126,6 +127,7 @@ impl Operation for Create {
             held.record.id
         } else {
             check_room::<Share>(tx)?;
+            quota::share(tx, &on, &with)?;
             secrets::id(cx, 0)?
         };
         let share = Share { on, with, permission: self.permission };
@@ -137,7 +139,8 @@ impl Operation for Create {
     }
 }
 
-/// To whom a project or an instance was given. It takes admin. next_cursor, when not null, continues.
+/// To whom a project or an instance was given, which takes admin; without either, what was given to the caller's user
+/// by name or address. next_cursor, when not null, continues.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
@@ -177,9 +180,13 @@ impl Operation for List {
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Shares>, OpError> {
         let who = standing::known(tx, cx)?;
-        let on = resource(tx, &who, self.project.as_ref(), self.instance.as_ref())?.to_string();
-        let at = Some((kind::SHARE_ON, on.as_bytes()));
-        let (found, next_cursor) = page::<Share>(tx, at, self.limit, self.cursor.as_ref())?;
+        let (found, next_cursor) = if self.project.is_none() && self.instance.is_none() {
+            account(&who.standing, "listing what was given to you")?;
+            own_parties(tx, &who.standing, kind::SHARE_WITH, self.limit, self.cursor.as_ref())?
+        } else {
+            let on = resource(tx, &who, self.project.as_ref(), self.instance.as_ref())?.to_string();
+            page::<Share>(tx, Some((kind::SHARE_ON, on.as_bytes())), self.limit, self.cursor.as_ref())?
+        };
         let shares = found.into_iter().map(|held| ShareView::of(tx, held)).collect::<Result<_, _>>()?;
         Ok(Step::Done(Shares { shares, next_cursor }))
     }

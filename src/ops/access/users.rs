@@ -60,7 +60,7 @@ impl Report for UserView {
 }
 
 /// Whether somebody may make and remove users: the user of this machine, and whose the server is.
-fn may_manage(tx: &mut Tx<'_>, who: &Standing) -> Result<(), OpError> {
+pub(super) fn may_manage(tx: &mut Tx<'_>, who: &Standing) -> Result<(), OpError> {
     let is_owner = || who.user == LOCAL;
     if who.has_account && (is_owner() || tx.get::<User>(&who.user)?.is_some_and(|held| held.content.is_owner)) {
         return Ok(());

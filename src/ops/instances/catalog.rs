@@ -9,7 +9,6 @@ use crate::model::{
     limits,
     permission::Permission,
     time,
-    view::IdRange,
 };
 
 use super::{
@@ -18,7 +17,11 @@ use super::{
     existing, find, meta, not_found, taken,
 };
 use crate::ops::{
-    access::{Word, projects, reach::Reach, standing},
+    access::{
+        Word, projects, quota,
+        reach::{Reach, batch},
+        standing,
+    },
     bounds::{Text, Whole},
     operation::{Call, Cx, EffectClass, OpMeta, Operation, Reply, Report, Step},
     tx::Tx,
@@ -79,6 +82,7 @@ impl Call for Enter {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         check_room(tx.count::<Instance>()?)?;
         let project = self.project.find(tx, cx)?;
+        quota::instance(tx, &project)?;
         let name = match &self.name {
             Naming::Exactly(name) => free(tx, &project, name.as_str())?,
             Naming::SnapshotOf(name) => snapshot_name(tx, &project, name, cx.now_ms)?,
@@ -90,6 +94,7 @@ impl Call for Enter {
             name,
             project,
             own_of: None,
+            left_by: None,
             parent: self.parent.clone(),
             note: self.note.clone(),
             read_only: self.snapshot,
@@ -190,10 +195,15 @@ impl Operation for List {
         let only = self.project.as_ref().map(|text| projects::would_mean(tx, &who, text.as_str())).transpose()?;
         let mut after = self.cursor.as_ref().map(|cursor| cursor.as_str().to_owned());
         let mut instances: Vec<InstanceView> = Vec::new();
+        let ids = match &only {
+            // Deleted ones stand in no index of the project.
+            _ if shows_deleted => None,
+            Some(only) => Some(projects::inside(tx, only, limits::INSTANCES)?.into_iter().collect()),
+            None => reach.instances(tx)?,
+        };
         loop {
             // One more than wanted tells whether there is another page.
-            let found = tx.scan::<Instance>(&IdRange::page("", after.as_deref()), limit + 1)?;
-            let is_last = found.len() <= limit;
+            let (found, is_last) = batch::<Instance>(tx, ids.as_ref(), after.as_deref(), limit + 1)?;
             for held in found {
                 let is_kept = match held.content.deleted_at {
                     None => true,
@@ -242,7 +252,8 @@ impl Operation for Read {
     }
 }
 
-/// Give an instance another name; its id stays. Fails with already_exists when the name is taken.
+/// Give an instance another name; its id stays. It takes admin on its project too, where names are unique. Fails with
+/// already_exists when the name is taken.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
@@ -262,6 +273,17 @@ impl Operation for Rename {
         let held = existing(tx, cx, &self.instance, Permission::Admin)?;
         let mut instance = held.content;
         if instance.name != self.name.as_str() {
+            // Whether a name is free tells what others are called: of those only who administers the project may know.
+            let who = standing::known(tx, cx)?;
+            match standing::on_project(tx, &who, &instance.project, Permission::Admin, &instance.project) {
+                Err(OpError::NotFound { .. } | OpError::PermissionDenied { .. }) => {
+                    return Err(OpError::PermissionDenied {
+                        what: "renaming an instance takes admin on its project, where names are unique".into(),
+                        remedy: "Ask whoever administers the project".into(),
+                    });
+                }
+                other => drop(other?),
+            }
             instance.name = free(tx, &instance.project, self.name.as_str())?;
             tx.put(&held.record.id, &instance, None)?;
         }

@@ -109,7 +109,7 @@ impl InstanceView {
     /// The same, and what the caller is to it.
     fn seen(tx: &mut Tx<'_>, reach: &mut Reach, held: &Held<Instance>) -> Result<Option<Self>, OpError> {
         let Some(permission) = reach.on_instance(tx, held)? else { return Ok(None) };
-        let is_owner = permission == Permission::Admin && reach.owns_id(tx, &held.content.project)?;
+        let is_owner = permission == Permission::Admin && reach.owns_instance(tx, held)?;
         let role = if is_owner { "owner" } else { permission.name() };
         Ok(Some(Self { role: Some(role.to_owned()), ..Self::listed(held) }))
     }

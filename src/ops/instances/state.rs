@@ -7,13 +7,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::{
+    access::{Project, User},
     error::OpError,
     instance::{Instance, InstanceId},
     kind, limits,
+    permission::party::LOCAL,
     view::{Access, IdRange},
 };
 
-use super::{InstanceView, arguments::Which, deleted, find, meta, not_found, taken};
+use super::{DEFAULT_PROJECT, InstanceView, arguments::Which, deleted, find, meta, not_found, taken};
 use crate::ops::{
     operation::{Call, Cx, EffectClass, OpMeta, Reply, Step},
     procedure,
@@ -116,7 +118,9 @@ impl Call for Alter {
             }
             Change::Undelete if before.is_expired(cx.now_ms) => return Err(not_found(id)),
             Change::Undelete => {
-                if is_deleted && find(tx, &before.project, name)?.is_some() {
+                instance.project = home(tx, &before)?;
+                instance.left_by = None;
+                if is_deleted && find(tx, &instance.project, name)?.is_some() {
                     return Err(taken(
                         name,
                         "It has taken the name: rename it with instance_rename, then undelete again",
@@ -140,6 +144,18 @@ impl Call for Alter {
             tx.put(id, &instance, None)?;
         }
         InstanceView::new(id, &instance).told(outcome).map(Step::Done)
+    }
+}
+
+/// The project that an instance comes back to: its own, or where that is no more the one of whose it was.
+fn home(tx: &mut Tx<'_>, instance: &Instance) -> Result<String, OpError> {
+    let own = || instance.project.clone();
+    match &instance.left_by {
+        Some(owner) if tx.get::<Project>(&instance.project)?.is_none() => match owner.as_str() {
+            LOCAL => Ok(DEFAULT_PROJECT.to_owned()),
+            owner => Ok(tx.get::<User>(owner)?.map_or_else(own, |held| held.content.project)),
+        },
+        _ => Ok(own()),
     }
 }
 

@@ -222,6 +222,7 @@ fn an_older_file_gets_its_writers_and_its_counts() {
         kind,
         client: client.into(),
         run: String::new(),
+        from: None,
     };
     let authors = [
         actor(PrincipalKind::Human, "local", "cli"),

@@ -81,10 +81,12 @@ fn table(instance: &Value, project: &Value, share: &Value) -> Vec<(&'static str,
         ("group_list", Account(None), json!({})),
         ("group_add", Account(Some("not_found")), json!({"group": "nothing", "member": "a@b"})),
         ("group_remove", Account(Some("not_found")), json!({"group": "nothing", "member": "a@b"})),
+        ("group_leave", Account(Some("not_found")), json!({"group": "nothing"})),
         ("group_delete", Account(Some("not_found")), json!({"group": "nothing"})),
         ("share_create", Instance("admin"), json!({"instance": i, "with": "public", "permission": "read"})),
         ("share_list", Instance("admin"), json!({"instance": i})),
         ("share_remove", Instance("admin"), json!({"id": share})),
+        ("access_log", Owner, json!({})),
         ("sign_in_list", Owner, json!({})),
         ("sign_in_revoke", Owner, json!({"sign_in": "nothing"})),
     ]
@@ -127,7 +129,7 @@ fn expected(takes: Takes, has: Option<&str>, has_account: bool, is_known: bool) 
 
 /// Whether it is called on the instance itself, and not beside it with the instance among the arguments.
 fn is_called_there(name: &str) -> bool {
-    !["instance_", "user_", "project_", "api_", "delegate_", "group_", "share_"]
+    !["instance_", "user_", "project_", "api_", "delegate_", "group_", "share_", "access_"]
         .iter()
         .any(|each| name.starts_with(each))
 }

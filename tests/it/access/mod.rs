@@ -2,15 +2,18 @@
 //! taken back.
 
 mod attacks;
+mod holes;
 mod issuer;
 mod joining;
 mod keys;
+mod limits;
 mod live;
 mod matrix;
 mod people;
 mod server;
 mod tokens;
 mod tokens_faults;
+mod trail;
 
 use serde_json::{Value, json};
 

@@ -79,6 +79,17 @@ impl Connection {
         Response::read_head(&mut self.reader).expect("the head arrives")
     }
 
+    /// Reads what comes until the server ends or cuts the connection; answers how many bytes that was.
+    pub(crate) fn rest_of_it(&mut self) -> usize {
+        let mut rest = Vec::new();
+        match self.reader.read_to_end(&mut rest) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                panic!("the connection stays open: {error}")
+            }
+            _ => rest.len(),
+        }
+    }
+
     /// Whether the server has closed the connection. Waits until something comes.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.reader.fill_buf().is_ok_and(<[u8]>::is_empty)

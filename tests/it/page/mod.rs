@@ -99,7 +99,7 @@ impl Stream {
 }
 
 /// A server whose log goes to a file.
-fn served_with_log(env: &Env, log: &str) -> Server {
+pub(crate) fn served_with_log(env: &Env, log: &str) -> Server {
     // The harness throws standard error away; a shell does not.
     let mut shell = env.command_of(std::path::Path::new("sh"));
     let line = format!("exec \"$0\" serve --listen 127.0.0.1:0 2>\"{log}\"");

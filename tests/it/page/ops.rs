@@ -78,3 +78,19 @@ fn a_raw_value_never_runs_as_a_page_of_this_server() {
     assert!(csp.contains("sandbox") && csp.contains("default-src 'none'"), "{csp}");
     assert_eq!(got.header("cross-origin-resource-policy"), Some("same-origin"));
 }
+
+#[test]
+fn bug_a_waiting_call_of_a_page_went_on_after_the_sign_out() {
+    let env = Env::new();
+    let (server, code) = served(&env, &[]);
+    let halves = Halves::of(&server, &code);
+    let headers = halves.headers();
+    call(&server, &headers, "write_key", &json!({"key": "a", "value": "1"})).json();
+    let wait = json!({"key": "a", "wait_ms": 45_000}).to_string();
+    let mut connection = server.connect();
+    let all = [&headers[..], &[("Content-Type", "application/json")]].concat();
+    connection.send("POST", "/v1/i/default/ops/wait_for_change", &all, wait.as_bytes());
+    env.cli(&["call", "sign_in_revoke", "{}"]).ok();
+    let answer = connection.response();
+    assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("unauthenticated")));
+}

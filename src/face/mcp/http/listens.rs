@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     access::proofs::Proofs,
-    face::http::refuse,
+    face::http::{refuse, refuse_for},
     kernel::Hold,
     model::{error::OpError, limits, permission::Principal},
 };
@@ -42,7 +42,7 @@ pub(super) async fn count(
     };
     let hold = match hold(&request, &params) {
         Ok(hold) => hold,
-        Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
+        Err(error) => return refuse_for(&error),
     };
     next.run(request).await.map(|body| {
         let all = (body.into_data_stream(), place, hold);

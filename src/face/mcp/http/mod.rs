@@ -9,7 +9,6 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     extract::{RawPathParams, Request},
-    http::StatusCode,
     middleware::{self, Next},
     response::Response,
 };
@@ -25,11 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     kernel::Kernel,
-    model::{error::OpError, instance::InstanceRef, limits, permission::Mode},
+    model::{instance::InstanceRef, limits, permission::Mode},
 };
 
 use super::{Server, connection::Mount, message};
-use crate::face::http::{Stop, refuse};
+use crate::face::http::{Stop, refuse_for};
 
 /// How long a session may be idle. rmcp's own 5 minutes end sessions that merely listen.
 const SESSION_IDLE: Duration = Duration::from_hours(6);
@@ -98,15 +97,11 @@ fn session_config() -> SessionConfig {
 async fn mount(params: RawPathParams, Extension(mode): Extension<Mode>, mut request: Request, next: Next) -> Response {
     let instance = match InstanceRef::parse(listens::param(&params, "instance").unwrap_or("default")) {
         Ok(instance) => instance,
-        Err(error) => return told(StatusCode::NOT_FOUND, &error),
+        Err(error) => return refuse_for(&error),
     };
     let project = listens::param(&params, "project").map(str::to_owned);
     request.extensions_mut().insert(Mount { instance, project, mode });
     next.run(request).await
-}
-
-fn told(status: StatusCode, error: &OpError) -> Response {
-    refuse(status, &error.to_string())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 
 use super::listens;
 use crate::{
-    face::http::refuse,
+    face::http::{refuse, refuse_for},
     kernel::Hold,
     model::{limits, permission::Principal},
 };
@@ -93,7 +93,7 @@ pub(super) async fn bind(
     // A session that begins lasts as long as the right to it.
     let hold = match if id.is_none() { listens::hold(&request, &params) } else { Ok(None) } {
         Ok(hold) => hold,
-        Err(error) => return refuse(StatusCode::UNAUTHORIZED, &error.to_string()),
+        Err(error) => return refuse_for(&error),
     };
     let mut response = next.run(request).await;
     if ends && response.status() == StatusCode::ACCEPTED {

@@ -8,7 +8,7 @@ use crate::{
     model::{
         access::{Project, Share},
         error::OpError,
-        instance::InstanceId,
+        instance::{Instance, InstanceId},
         kind, limits,
         permission::{
             Permission,
@@ -26,14 +26,15 @@ use crate::{
 };
 
 /// The ids of instances in a project that are not deleted.
-fn inside(tx: &Tx<'_>, id: &str, limit: usize) -> Result<Vec<String>, OpError> {
-    let (low, high) = (kind::instance_name_key(id, ""), [id.as_bytes(), b"\x01"].concat());
+pub fn inside(tx: &Tx<'_>, id: &str, limit: usize) -> Result<Vec<String>, OpError> {
+    let (low, high) = names_in(id);
     let found = tx.view().index_range(kind::INSTANCE_NAME, &low, &high, limit)?;
     Ok(found.into_iter().map(|found| found.id).collect())
 }
 
-/// Removes a project that has no instances any more, with its shares.
-fn leave(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
+/// Removes a project that has no instances any more, with its shares. What was deleted in it stays its owner's, who can
+/// bring it back.
+fn leave(tx: &mut Tx<'_>, id: &str, owner: &str) -> Result<(), OpError> {
     if !inside(tx, id, 1)?.is_empty() {
         let rule = "a project has instances: delete them with instance_delete first, or set with_instances";
         return Err(OpError::invalid("project", rule, id));
@@ -43,12 +44,23 @@ fn leave(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
     for share in tx.scan_index::<Share>(kind::SHARE_ON, on.as_bytes(), &IdRange::all(), most)? {
         tx.delete::<Share>(&share.record.id)?;
     }
+    let (low, high) = names_in(id);
+    for found in tx.view().index_range(kind::DELETED_NAME, &low, &high, limits::INSTANCES)? {
+        if let Some(held) = tx.get::<Instance>(&found.id)? {
+            tx.put(&found.id, &Instance { left_by: Some(owner.to_owned()), ..held.content }, None)?;
+        }
+    }
     tx.delete::<Project>(id)?;
     Ok(())
 }
 
-/// Remove a project that has no instances, or with its instances, which for 7 days the user of the machine can bring
-/// back. Only its owner may.
+/// Between which keys the names of a project's instances are.
+pub fn names_in(project: &str) -> (Vec<u8>, Vec<u8>) {
+    (kind::instance_name_key(project, ""), [project.as_bytes(), b"\x01"].concat())
+}
+
+/// Remove a project that has no instances, or with its instances, which for 7 days its owner can bring back by their
+/// ids, into their own project. Only its owner may.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -105,7 +117,7 @@ pub struct Leave(pub Delete);
 impl Call for Leave {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         let held = self.0.owned(tx, cx)?;
-        leave(tx, &held.record.id)?;
+        leave(tx, &held.record.id, &held.content.owner)?;
         Reply::of(&ProjectView::of(held, "owner")).map(Step::Done)
     }
 }

@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{ProjectView, implied, meant, not_found};
 use crate::{
-    model::{access::Project, error::OpError, limits, permission::Permission, view::IdRange},
+    model::{access::Project, error::OpError, limits, permission::Permission},
     ops::{
-        access::{Cursor, PageSize, Word, counted, meta, reach::Reach, standing},
+        access::{
+            Cursor, PageSize, Word, counted, meta,
+            reach::{Reach, batch},
+            standing,
+        },
         instances::DEFAULT_PROJECT,
         operation::{Cx, EffectClass, OpMeta, Operation, Report, Step},
         tx::Tx,
@@ -61,9 +65,9 @@ impl Operation for List {
                 permission.map(|it| ProjectView::new(DEFAULT_PROJECT, implied(), role(&reach, &implied(), it), None)),
             );
         }
+        let ids = reach.projects(tx)?;
         loop {
-            let found = tx.scan::<Project>(&IdRange::page("", after.as_deref()), limit + 1)?;
-            let is_last = found.len() <= limit;
+            let (found, is_last) = batch::<Project>(tx, ids.as_ref(), after.as_deref(), limit + 1)?;
             for held in found {
                 let permission = reach.on_project(tx, &held.record.id)?;
                 if permission.is_some() && projects.len() >= limit {

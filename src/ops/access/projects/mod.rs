@@ -1,5 +1,6 @@
 //! Projects: containers of instances, each with an owner.
 
+mod begin;
 mod delete;
 mod list;
 
@@ -18,7 +19,7 @@ use crate::model::{
 };
 
 use super::{
-    Word, account, check_room, meta, name,
+    Word, account, check_room, meta, name, quota,
     reach::Reach,
     secrets,
     standing::{self, Known},
@@ -29,7 +30,8 @@ use crate::ops::{
     tx::{Held, Tx},
 };
 
-pub use delete::{Delete, Leave};
+pub use begin::{Begin, Begun};
+pub use delete::{Delete, Leave, inside, names_in};
 pub use list::{List, Projects, Read, role};
 
 /// A project as replies show it.
@@ -164,19 +166,28 @@ fn is_implied(owner: &str, name: &str) -> bool {
     owner == LOCAL && name == DEFAULT_PROJECT
 }
 
+impl Create {
+    /// The owner and the name of the project. Errors: the caller has no account; the name is taken.
+    pub fn check(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<(String, String), OpError> {
+        let who = standing::known(tx, cx)?;
+        account(&who.standing, "making a project")?;
+        let (called, owner) = (name("name", &self.name)?, who.standing.user);
+        if is_implied(&owner, &called) || by_name(tx, &owner, &called)?.is_some() {
+            return Err(taken(&called));
+        }
+        quota::project(tx, &owner)?;
+        Ok((owner, called))
+    }
+}
+
 impl Operation for Create {
     const NAME: &'static str = "project_create";
     const META: OpMeta = OpMeta { events: &["project.created"], ..meta("Make a project", EffectClass::Create) };
     type Out = ProjectView;
 
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<ProjectView>, OpError> {
-        let who = standing::known(tx, cx)?;
-        account(&who.standing, "making a project")?;
-        let called = name("name", &self.name)?;
-        let (id, owner) = (secrets::id(cx, 0)?, who.standing.user);
-        if is_implied(&owner, &called) {
-            return Err(taken(&called));
-        }
+        let (owner, called) = self.check(tx, cx)?;
+        let id = secrets::id(cx, 0)?;
         let description = self.description.as_ref().map(|text| text.as_str().to_owned());
         let project = enter(tx, &id, &owner, &called, description)?;
         Ok(Step::Done(ProjectView::new(&id, project, "owner", Some((cx.now_ms, cx.now_ms)))))

@@ -1,4 +1,6 @@
-//! `key`, `share`, `project`, `group`, `user`, `delegate`: people and rights, as the user of this machine.
+//! `key`, `share`, `project`, `group`, `user`, `delegate`, `access`: people and rights, as the user of this machine.
+
+mod trail;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -35,6 +37,8 @@ pub(super) enum AccessCommand {
     User(Of<UserCommand>),
     /// Make, list and remove delegates: identities of agents
     Delegate(Of<DelegateCommand>),
+    /// Show who changed which rights
+    Access(Of<trail::TrailCommand>),
 }
 
 /// One of several commands.
@@ -220,6 +224,7 @@ pub(super) enum DelegateCommand {
 /// Does one of them.
 pub(super) async fn run(command: AccessCommand, session: &Session, output: &Output) -> Result<(), Failure> {
     let (operation, args) = match command {
+        AccessCommand::Access(of) => return trail::run(of.command, session, output).await,
         AccessCommand::Key(of) => key(of.command),
         AccessCommand::Share(of) => share(of.command, session).await?,
         AccessCommand::Project(of) => project(of.command),
