@@ -1,9 +1,10 @@
-//! Every operation of the registry for every kind of caller, against a table and a slow way to say the same.
+//! Every operation of the registry for every kind of caller over every face on which somebody proves who they are,
+//! against a table and a slow way to say the same. The command line is no such face: it acts as the user of the machine.
 
 use serde_json::{Value, json};
 
 use super::{at, call, key, local, user};
-use crate::harness::{Env, mcp::text};
+use crate::harness::{Env, http::Server, mcp::text};
 
 /// What an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +128,21 @@ fn expected(takes: Takes, has: Option<&str>, has_account: bool, is_known: bool) 
     }
 }
 
+/// How somebody calls an operation by a face: on the instance, or where that is nothing beside it. Answers the result or
+/// the code of the refusal. Another face is one more of these and a test below that passes it.
+type Ask = fn(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String>;
+
+fn over_mcp(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
+    call(server, &on.map_or_else(|| "/mcp/edit".into(), at), proof, name, args)
+}
+
+fn over_rest(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
+    let path = format!("/v1/i/{}/ops/{name}", on.map_or_else(|| "default".into(), text));
+    let headers = [("Authorization", proof), ("Content-Type", "application/json")];
+    let response = server.send("POST", &path, &headers, &args.to_string());
+    if response.status == 200 { Ok(response.json()) } else { Err(text(&response.json()["code"])) }
+}
+
 /// Whether it is called on the instance itself, and not beside it with the instance among the arguments.
 fn is_called_there(name: &str) -> bool {
     !["instance_", "user_", "project_", "api_", "delegate_", "group_", "share_", "access_"]
@@ -136,6 +152,15 @@ fn is_called_there(name: &str) -> bool {
 
 #[test]
 fn every_operation_for_every_caller_is_as_the_table_says() {
+    check_all(over_mcp);
+}
+
+#[test]
+fn every_operation_for_every_caller_is_as_the_table_says_over_rest() {
+    check_all(over_rest);
+}
+
+fn check_all(ask: Ask) {
     let env = Env::new();
     let project = local(&env, "project_create", &json!({"name": "p"}))["id"].clone();
     let other = local(&env, "instance_create", &json!({"name": "other"}))["id"].clone();
@@ -177,15 +202,15 @@ fn every_operation_for_every_caller_is_as_the_table_says() {
     for (number, (name, ..)) in listed.iter().enumerate() {
         let instance = op("instance_create", json!({"name": format!("i{number}"), "project": project}))["id"].clone();
         let share = op("share_create", json!({"instance": instance, "with": "x@example.com", "permission": "read"}));
-        env.cli(&["-i", &text(&instance), "set", "k", "v"]).ok();
+        call(&server, &at(&instance), &server.bearer(), "write_key", &json!({"key": "k", "value": "v"})).unwrap();
         let (_, takes, args) = table(&instance, &project, &share["id"]).swap_remove(number);
-        let path = if is_called_there(name) { at(&instance) } else { "/mcp/edit".into() };
+        let on = is_called_there(name).then_some(&instance);
         for ((who, has, has_account, is_known), proof) in CALLERS.iter().zip(&proofs) {
             if let ("undo", Some(_)) = (*name, has) {
                 // There must be something of theirs to take back.
-                drop(call(&server, &path, proof, "write_key", &json!({"key": "u", "value": "v"})));
+                drop(ask(&server, on, proof, "write_key", &json!({"key": "u", "value": "v"})));
             }
-            let got = call(&server, &path, proof, name, &args);
+            let got = ask(&server, on, proof, name, &args);
             let wanted = expected(takes, *has, *has_account, *is_known);
             let hidden = wanted == Some("permission_denied") && takes == Takes::Owner && has.is_none();
             match (got, wanted) {
@@ -273,12 +298,18 @@ fn a_read_only_instance_takes_no_writes_from_anybody() {
         if !is_called_there(name) {
             continue;
         }
-        let got = call(&server, &at(&instance), &proof, name, &args);
-        match takes {
-            Takes::Instance("read") => assert!(got.is_ok(), "{name}: {got:?}"),
-            // Only who reads all sees the facets, and they are only looked at.
-            Takes::Instance(_) if name == "key_facets" => assert!(got.is_ok(), "{name}: {got:?}"),
-            _ => assert_eq!(got, Err("permission_denied".into()), "{name}"),
+        for (face, ask) in [("MCP", over_mcp as Ask), ("REST", over_rest)] {
+            let got = ask(&server, Some(&instance), &proof, name, &args);
+            check_read_only(face, name, takes, &got);
         }
+    }
+}
+
+fn check_read_only(face: &str, name: &str, takes: Takes, got: &Result<Value, String>) {
+    match takes {
+        Takes::Instance("read") => assert!(got.is_ok(), "{name} over {face}: {got:?}"),
+        // Only who reads all sees the facets, and they are only looked at.
+        Takes::Instance(_) if name == "key_facets" => assert!(got.is_ok(), "{name} over {face}: {got:?}"),
+        _ => assert_eq!(*got, Err("permission_denied".into()), "{name} over {face}"),
     }
 }
