@@ -135,7 +135,8 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let routes = mcp::http::router(Arc::clone(&kernel), &stop)
             .merge(rest::router(Arc::clone(&kernel), pages.clone(), &stop, tokens))
             .merge(web::routes(pages.clone()));
-        let open = web::open_routes(pages).merge(rest::admin(kernel, args.admin_token)).merge(sockets.routes());
+        let open = web::open_routes(pages).merge(rest::open()).merge(rest::admin(kernel, args.admin_token));
+        let open = open.merge(sockets.routes());
         let routes = http::guarded(routes, open, access);
         let told = Whereabouts::tell(&data_dir, address);
         let served = http::serve(listener, routes, stop, signal).await;

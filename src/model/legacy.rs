@@ -3,6 +3,7 @@
 //! Used at the edges only (sync, REST, import). The table is `readonly`, `visible`, `hardcoded`, `template`
 //! and the tag words of versions 2.1 to 3.x; booleans neither add nor remove `LLMRead` on a key that exists.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// The four booleans, each absent when the sender did not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Booleans {
     /// Models may not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -55,6 +55,7 @@ mod limits;
 mod linear;
 mod log_read;
 mod modes;
+mod openapi;
 mod operations;
 mod packaging;
 mod page;

@@ -3,6 +3,7 @@
 mod connections;
 mod guard;
 mod heads;
+mod refusal;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,7 +14,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Map;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -23,6 +26,7 @@ use crate::model::error::OpError;
 use connections::{Connections, Peer};
 pub(super) use guard::is_same_origin;
 pub use guard::{Access, PAGE_KEY, Pages, Who};
+pub(super) use refusal::Refusal;
 
 /// A client that takes nothing for so long is given up.
 pub(super) const STALLED: Duration = Duration::from_secs(30);
@@ -40,21 +44,37 @@ pub struct Stop {
     pub(super) cut: CancellationToken,
 }
 
+/// What a server says of itself.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Health {
+    status: &'static str,
+    version: &'static str,
+    environment: &'static str,
+}
+
 /// The routes of faces behind our checks: Host and Origin on each, and the token on those with data. Those that are
 /// `open` hold none, or ask for a proof of their own; they and `/health` are for anyone on this machine.
 pub fn guarded(routes: Router, open: Router, access: Access) -> Router {
     let environment = access.environment;
-    let health = move || async move {
-        Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "environment": environment}))
-    };
+    let health = move || async move { Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), environment }) };
     let access = Arc::new(access);
     routes
         .route_layer(middleware::from_fn_with_state(Arc::clone(&access), guard::authenticate))
         .merge(open)
         .route("/health", get(health))
+        .fallback(nothing)
+        .method_not_allowed_fallback(no_method)
         .layer(cors(Arc::clone(&access)))
         .layer(middleware::from_fn_with_state(access, guard::check_names))
         .layer(middleware::from_fn(heads::check))
+}
+
+async fn nothing() -> Response {
+    refuse(StatusCode::NOT_FOUND, "nothing is at this address: /openapi.json tells what there is")
+}
+
+async fn no_method() -> Response {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method: /openapi.json tells which it takes")
 }
 
 /// Serves the routes until `signal` resolves; then ends them by `stop`, and gives what is under way a moment.
@@ -135,9 +155,5 @@ pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
         status if status.is_server_error() => "unavailable",
         _ => "invalid_argument",
     };
-    let problem = json!({
-        "type": "about:blank", "title": code, "status": status.as_u16(), "detail": why, "error": why, "code": code,
-    });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, kind, problem.to_string()).into_response()
+    Refusal::new(status, code, why.to_owned(), Map::new()).into_response()
 }

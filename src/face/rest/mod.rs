@@ -2,6 +2,7 @@
 
 mod body;
 mod changes;
+mod openapi;
 mod ops;
 mod problem;
 mod seed;
@@ -11,18 +12,20 @@ mod seed_groups;
 mod seed_instances;
 mod seed_keys;
 mod seed_projects;
+mod seed_routes;
 mod seed_shares;
 mod seed_ws_token;
 mod stm;
+mod table;
 mod values;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderMap, header},
-    routing::{get, post},
+    http::{HeaderMap, Method, header},
 };
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +39,12 @@ use crate::{
         limits,
         permission::{Mode, Principal, PrincipalKind},
     },
+    ops::bounds::Version,
 };
 
+pub use openapi::open;
 pub use seed_admin::admin;
+use table::{Table, schema_of, told};
 
 /// How often the sign-in is looked at by what lasts: when it is revoked, the page closes within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -58,7 +64,6 @@ struct Rest {
 /// `/v1/i/{instance}/changes`: what changes, as it happens. `/v1/i/{instance}/stm`: all keys at once. `/api`: people,
 /// projects, instances and rights in the shapes of the first MindCache. All in mode `edit`, as the token or the sign-in allows.
 pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop, tokens: Arc<WsTokens>) -> Router {
-    let value = get(values::read).put(values::write).delete(values::delete);
     let rest = Rest {
         kernel: Arc::clone(&kernel),
         leaving: stop.leaving.clone(),
@@ -67,11 +72,24 @@ pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop, tokens: Ar
         large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)),
     };
     let seed = seed::router(Arc::clone(&kernel), Arc::clone(&rest.large), tokens);
-    let others = Router::new()
-        .route("/v1/i/{instance}/ops/{op}", post(ops::call))
-        .route("/v1/i/{instance}/changes", get(changes::follow))
-        .with_state(Arc::new(rest));
-    Router::new().route("/v1/i/{instance}/keys/{key}", value).with_state(kernel).merge(others).merge(seed)
+    values::routes().router(kernel).merge(routes().router(Arc::new(rest))).merge(seed)
+}
+
+/// Those that wait or have arguments of an operation.
+fn routes() -> Table<Arc<Rest>> {
+    let from = "The seq of the last change that is known";
+    let seq = schema_of::<Version>(true);
+    let events = "Events `change` (its seq is the id of the event), `position`, `truncated`, `signed_out` and `failed`";
+    let changes = told("followChanges", "What changes, as it happens, as server-sent events")
+        .query("since", &seq, from)
+        .header("Last-Event-ID", &seq, from)
+        .answers(200, events, Some(("text/event-stream", &json!({"type": "string"}))));
+    Table::new().operations("/v1/i/{instance}/ops/{op}", "{op}", ops::call).on(
+        Method::GET,
+        "/v1/i/{instance}/changes",
+        changes::follow,
+        changes,
+    )
 }
 
 /// Programs that call without MCP are known by their agent header, a person on the page by the tab.

@@ -1,7 +1,7 @@
 //! The REST of the first MindCache: its paths, shapes and times over the operations of the registry. What the `seed_…`
 //! files share stands here.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -9,17 +9,13 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{
-    begin, body, caller, check_signed_in, problem::Problem, seed_delegates, seed_groups, seed_instances, seed_keys,
-    seed_projects,
-};
-use super::{seed_shares, seed_ws_token, stm};
+use super::{begin, body, caller, check_signed_in, problem::Problem, seed_routes};
 use crate::{
     access::ws_tokens::WsTokens,
     face::http::Who,
@@ -27,10 +23,11 @@ use crate::{
     model::{
         error::OpError,
         instance::{InstanceId, InstanceRef},
+        limits,
         permission::Principal,
         time,
     },
-    ops::operation::parse,
+    ops::{bounds::Text, operation::parse},
 };
 
 /// What its routes share.
@@ -42,41 +39,13 @@ pub(super) struct Seed {
     pub(super) tokens: Arc<WsTokens>,
 }
 
-/// The routes.
+/// The routes over a kernel.
 pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>, tokens: Arc<WsTokens>) -> Router {
-    let seed = Seed { kernel, large, tokens };
-    let project = get(seed_projects::read).put(seed_projects::change).patch(seed_projects::change);
-    let instance = get(seed_instances::read).patch(seed_instances::rename).delete(seed_instances::remove);
-    let grants = get(seed_delegates::grants).post(seed_delegates::grant);
-    Router::new()
-        .route("/api/projects", get(seed_projects::list).post(seed_projects::create))
-        .route("/api/projects/{id}", project.delete(seed_projects::remove))
-        .route("/api/projects/{id}/instances", get(seed_instances::inside).post(seed_instances::create))
-        .route("/api/projects/{id}/shares", get(seed_shares::of_project).post(seed_shares::project))
-        .route("/api/instances", get(seed_instances::list))
-        .route("/api/instances/{id}", instance)
-        .route("/api/instances/{id}/shares", get(seed_shares::of_instance).post(seed_shares::instance))
-        .route("/api/shares/{id}", delete(seed_shares::remove))
-        .route("/api/keys", get(seed_keys::list).post(seed_keys::create))
-        .route("/api/keys/{id}", delete(seed_keys::revoke))
-        .route("/api/delegates", get(seed_delegates::list).post(seed_delegates::create))
-        .route("/api/delegates/{id}", delete(seed_delegates::remove))
-        .route("/api/delegates/{id}/secrets", get(seed_delegates::secrets).post(seed_delegates::make_secret))
-        .route("/api/delegates/{id}/secrets/{secret}", delete(seed_delegates::revoke_secret))
-        .route("/api/delegates/{id}/grants", grants)
-        .route("/api/delegates/{id}/grants/{instance}", delete(seed_delegates::take_back))
-        .route("/api/groups", get(seed_groups::list).post(seed_groups::create))
-        .route("/api/groups/{id}", delete(seed_groups::remove))
-        .route("/api/groups/{id}/members", get(seed_groups::members).post(seed_groups::add))
-        .route("/api/groups/{id}/members/{member}", delete(seed_groups::take_out))
-        .route("/api/ws-token", post(seed_ws_token::create))
-        .route("/api/{*rest}", any(unknown))
-        .route("/v1/i/{instance}/stm", get(stm::read).put(stm::write))
-        .with_state(Arc::new(seed))
+    seed_routes::routes().router(Arc::new(Seed { kernel, large, tokens }))
 }
 
 /// What is not there answers like everything that is not there, to who has proved who they are.
-async fn unknown() -> Problem {
+pub(super) async fn unknown() -> Problem {
     Problem(OpError::NotFound { what: "this address".into(), remedy: "The routes are in the documentation".into() })
 }
 
@@ -157,14 +126,23 @@ pub(super) fn only(name: &str, value: impl Into<Value>) -> Map<String, Value> {
     Map::from_iter([(name.to_owned(), value.into())])
 }
 
+/// A text that may be empty.
+pub(super) type Words = Text<0, { limits::ACCESS_CHARACTERS }>;
+
 /// A text that counts as not given when it is empty.
-pub(super) fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
+pub(super) fn given(text: Option<Words>) -> Option<String> {
+    text.map(|text| text.as_str().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The answer to what was changed or removed.
-pub(super) fn success() -> Json<Value> {
-    Json(json!({"success": true}))
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Done {
+    success: bool,
+}
+
+/// The same.
+pub(super) fn success() -> Json<Done> {
+    Json(Done { success: true })
 }
 
 /// The answer to what was made.
@@ -172,9 +150,9 @@ pub(super) fn created(what: impl Serialize) -> Response {
     (StatusCode::CREATED, Json(what)).into_response()
 }
 
-/// A list under its name.
-pub(super) fn listed(name: &str, items: impl Serialize) -> Response {
-    Json(std::collections::BTreeMap::from([(name, items)])).into_response()
+/// The answer to what was asked.
+pub(super) fn shown(what: impl Serialize) -> Response {
+    Json(what).into_response()
 }
 
 /// A moment: replies of operations have it in RFC 3339, this REST in seconds since 1970.
@@ -192,6 +170,21 @@ impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.0.div_euclid(1000))
     }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "description": "In seconds since 1970"})
+    }
+}
+
+/// The schema of yes and no as SQL has them.
+pub(super) fn zero_or_one(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "enum": [0, 1]})
 }
 
 /// Yes and no as SQL has them.

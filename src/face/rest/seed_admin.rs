@@ -6,15 +6,20 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::{caller, problem::Problem, stm};
+use super::{
+    caller,
+    problem::Problem,
+    stm,
+    table::{Table, told},
+};
 use crate::{
     face::http::Who,
     kernel::Kernel,
@@ -27,7 +32,7 @@ use crate::{
 };
 
 /// What the route needs.
-struct Admin {
+pub(super) struct Admin {
     kernel: Arc<Kernel>,
     token: Option<String>,
 }
@@ -35,7 +40,20 @@ struct Admin {
 /// The route; without a token nobody passes.
 pub fn admin(kernel: Arc<Kernel>, token: Option<String>) -> Router {
     let admin = Admin { kernel, token: token.filter(|token| !token.is_empty()) };
-    Router::new().route("/admin/do/{id}", get(read)).with_state(Arc::new(admin))
+    routes().router(Arc::new(admin))
+}
+
+/// The same for the document.
+pub(super) fn routes() -> Table<Arc<Admin>> {
+    let read =
+        told("readAllKeys", "Every key of an instance, hidden ones too").gives::<All>(200).for_admin().may(&[413]);
+    Table::new().on(Method::GET, "/admin/do/{id}", self::read, read)
+}
+
+/// What it answers.
+#[derive(Debug, Serialize, JsonSchema)]
+struct All {
+    keys: stm::Keys,
 }
 
 /// All keys, hidden ones too. The id may be written without hyphens.
@@ -57,6 +75,5 @@ async fn read(
     let caller = caller(&Who::Program(Principal::local(PrincipalKind::Human)), &headers);
     let read = tokio::task::spawn_blocking(move || admin.kernel.derive(&caller, &InstanceRef::Id(id), map::read));
     let whole = read.await.map_err(|_| stm::broken())??;
-    let keys: Map<String, Value> = whole.keys.into_iter().map(|(name, entry)| (name, stm::shown(entry))).collect();
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({ "keys": keys }))).into_response())
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(All { keys: stm::shown(whole) })).into_response())
 }

@@ -1,12 +1,13 @@
 //! `/api/delegates`: identities of agents, their secrets and what was given to them.
 
 use axum::{Json, body::Body, extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{
     problem::Problem,
-    seed::{Asking, Moment, created, given, listed, number, only, success},
+    seed::{Asking, Done, Moment, Words, created, given, number, only, shown, success, zero_or_one},
 };
 use crate::{
     model::{
@@ -18,6 +19,7 @@ use crate::{
     },
     ops::{
         access::{
+            Word,
             delegates::{Create, CreateSecret, Delete, List, ListSecrets, RevokeSecret},
             grants, shares,
         },
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// What a delegate may do anywhere, as flags. Ours is a ladder, so a step includes those below it.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 struct Flags {
     #[serde(default)]
     can_read: bool,
@@ -69,16 +71,19 @@ struct Found {
 }
 
 /// A delegate as it is shown here.
-#[derive(Debug, Serialize)]
-struct Delegate {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Delegate {
     #[serde(rename = "delegate_id")]
     id: String,
     name: String,
     #[serde(serialize_with = "number")]
+    #[schemars(schema_with = "zero_or_one")]
     can_read: bool,
     #[serde(serialize_with = "number")]
+    #[schemars(schema_with = "zero_or_one")]
     can_write: bool,
     #[serde(serialize_with = "number")]
+    #[schemars(schema_with = "zero_or_one")]
     can_system: bool,
     created_at: Moment,
     expires_at: Option<Moment>,
@@ -92,39 +97,55 @@ impl From<Found> for Delegate {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Delegates.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Delegates {
+    delegates: Vec<Delegate>,
+}
+
+/// A delegate that was made.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct New {
+pub(super) struct Made {
+    #[serde(rename = "delegate_id")]
+    id: String,
     name: String,
-    key_permissions: Option<Flags>,
+    key_permissions: Flags,
     expires_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct New {
+    name: Word,
+    key_permissions: Option<Flags>,
+    expires_at: Option<Words>,
 }
 
 pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
     let mut found: Vec<Found> = asking.all(List::NAME, Map::new(), "delegates").await?;
     found.sort_by(|one, other| (other.created_at, &one.id).cmp(&(one.created_at, &other.id)));
-    Ok(listed("delegates", found.into_iter().map(Delegate::from).collect::<Vec<_>>()))
+    Ok(shown(Delegates { delegates: found.into_iter().map(Delegate::from).collect() }))
 }
 
 pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
     let New { name, key_permissions, expires_at } = asking.body(body).await?;
     let expires_at = given(expires_at);
     let most = key_permissions.map_or(Ok(Permission::Read), Flags::most)?;
-    let args = json!({"name": name, "permission": most, "expires_at": expires_at});
+    let args = json!({"name": name.as_str(), "permission": most, "expires_at": expires_at});
     let made: Found = asking.ask(Create::NAME, args).await?;
-    Ok(created(json!({
-        "delegate_id": made.id, "name": made.name, "keyPermissions": Flags::of(made.permission), "expiresAt": expires_at,
-    })))
+    let Found { id, name, permission, .. } = made;
+    Ok(created(Made { id, name, key_permissions: Flags::of(permission), expires_at }))
 }
 
-pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
     asking.call(Delete::NAME, json!({"delegate": id})).await?;
     Ok(success())
 }
 
 /// A secret, but for what it is. One that was revoked is gone.
-#[derive(Debug, Deserialize, Serialize)]
-struct Secret {
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub(super) struct Secret {
     #[serde(rename(serialize = "secret_id"))]
     id: String,
     #[serde(default)]
@@ -136,30 +157,55 @@ struct Secret {
     revoked_at: Option<Moment>,
 }
 
+/// Secrets.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Secrets {
+    secrets: Vec<Secret>,
+}
+
+/// A secret that was made, as operations show it.
 #[derive(Debug, Deserialize)]
-struct Named {
+struct FoundSecret {
+    id: String,
+    delegate: String,
+    secret: String,
     name: Option<String>,
 }
 
+/// The same as it is shown here.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct MadeSecret {
+    secret_id: String,
+    delegate_id: String,
+    #[serde(rename = "delegateSecret")]
+    secret: String,
+    name: Option<String>,
+    warning: &'static str,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Named {
+    name: Option<Words>,
+}
+
 pub(super) async fn secrets(asking: Asking, Path(id): Path<String>) -> Result<Response, Problem> {
-    let found: Vec<Secret> = asking.all(ListSecrets::NAME, only("delegate", id), "secrets").await?;
-    Ok(listed("secrets", found))
+    let secrets = asking.all(ListSecrets::NAME, only("delegate", id), "secrets").await?;
+    Ok(shown(Secrets { secrets }))
 }
 
 /// Makes one; it is shown this once.
 pub(super) async fn make_secret(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
     let Named { name } = asking.body(body).await?;
-    let made = asking.call(CreateSecret::NAME, json!({"delegate": id, "name": given(name)})).await?;
-    Ok(created(json!({
-        "secret_id": made.get("id"), "delegate_id": made.get("delegate"), "delegateSecret": made.get("secret"),
-        "name": made.get("name"), "warning": "Keep this secret now: it is not shown again.",
-    })))
+    let args = json!({"delegate": id, "name": given(name)});
+    let FoundSecret { id, delegate, secret, name } = asking.ask(CreateSecret::NAME, args).await?;
+    let warning = "Keep this secret now: it is not shown again.";
+    Ok(created(MadeSecret { secret_id: id, delegate_id: delegate, secret, name, warning }))
 }
 
 pub(super) async fn revoke_secret(
     asking: Asking,
     Path((id, secret)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     asking.call(RevokeSecret::NAME, json!({"delegate": id, "id": secret})).await?;
     Ok(success())
 }
@@ -174,8 +220,8 @@ struct Given {
 }
 
 /// A grant as it is shown here.
-#[derive(Debug, Serialize)]
-struct Grant {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Grant {
     do_id: String,
     permission: Permission,
     granted_at: Moment,
@@ -183,16 +229,23 @@ struct Grant {
     instance_id: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// Grants.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Grants {
+    grants: Vec<Grant>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct NewGrant {
-    instance_id: String,
+pub(super) struct NewGrant {
+    instance_id: Word,
     permission: Level,
 }
 
 /// How much; the highest has two names.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("enum" = ["read", "write", "admin", "system"]))]
 enum Level {
     Read,
     Write,
@@ -213,7 +266,7 @@ pub(super) async fn grants(asking: Asking, Path(id): Path<String>) -> Result<Res
         }
         Resource::Project(_) => None,
     });
-    Ok(listed("grants", grants.collect::<Vec<_>>()))
+    Ok(shown(Grants { grants: grants.collect() }))
 }
 
 pub(super) async fn grant(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
@@ -226,15 +279,15 @@ pub(super) async fn grant(asking: Asking, Path(id): Path<String>, body: Body) ->
         Level::Admin => Permission::Admin,
     };
     let with = Party::Delegate(id).to_string();
-    let args = json!({"instance": instance_id, "with": with, "permission": permission});
+    let args = json!({"instance": instance_id.as_str(), "with": with, "permission": permission});
     asking.call(shares::Create::NAME, args).await?;
-    Ok(created(json!({"success": true})))
+    Ok(created(success().0))
 }
 
 pub(super) async fn take_back(
     asking: Asking,
     Path((id, instance)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let on = Resource::Instance(instance.clone());
     let found = given_to(&asking, &id).await?.into_iter().find(|given| given.on == on);
     let share = found.ok_or_else(|| OpError::NotFound {

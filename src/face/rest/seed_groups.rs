@@ -1,18 +1,22 @@
 //! `/api/groups`: groups and their members.
 
 use axum::{Json, body::Body, extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{
     problem::Problem,
-    seed::{Asking, created, listed, success},
+    seed::{Asking, Done, Words, created, given, shown, success},
     seed_shares::{Somebody, Target},
 };
 use crate::{
     model::{error::OpError, permission::party::Party},
     ops::{
-        access::groups::{Add, Create, Delete, List, Remove},
+        access::{
+            Word,
+            groups::{Add, Create, Delete, List, Remove},
+        },
         operation::Operation as _,
     },
 };
@@ -26,7 +30,7 @@ struct Found {
 }
 
 /// A member: a user by id, or by address while they are not known; a key; a delegate. `member` names it in addresses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Member {
     #[serde(rename = "member")]
     party: String,
@@ -49,19 +53,46 @@ impl Member {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct New {
+/// A group as it is shown here.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Group {
+    id: String,
+    name: String,
+    members: Vec<Member>,
+}
+
+/// Groups.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Groups {
+    groups: Vec<Group>,
+}
+
+/// The members of a group.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Members {
+    members: Vec<Member>,
+}
+
+/// A group that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Made {
+    id: String,
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct NewMember {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct New {
+    name: Word,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct NewMember {
     #[serde(rename = "memberType")]
     kind: Target,
     #[serde(rename = "memberEmail")]
-    email: Option<String>,
+    email: Option<Words>,
     #[serde(rename = "memberId")]
-    id: Option<String>,
+    id: Option<Words>,
 }
 
 async fn own(asking: &Asking) -> Result<Vec<Found>, Problem> {
@@ -73,17 +104,17 @@ fn members_of(group: &Found) -> Vec<Member> {
 }
 
 pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
-    let shown = |group: Found| json!({"id": group.id, "name": group.name, "members": members_of(&group)});
-    Ok(listed("groups", own(&asking).await?.into_iter().map(shown).collect::<Vec<_>>()))
+    let group = |found: Found| Group { members: members_of(&found), id: found.id, name: found.name };
+    Ok(shown(Groups { groups: own(&asking).await?.into_iter().map(group).collect() }))
 }
 
 pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
     let New { name } = asking.body(body).await?;
-    let made: Found = asking.ask(Create::NAME, json!({"name": name})).await?;
-    Ok(created(json!({"id": made.id, "name": made.name})))
+    let made: Found = asking.ask(Create::NAME, json!({"name": name.as_str()})).await?;
+    Ok(created(Made { id: made.id, name: made.name }))
 }
 
-pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
     asking.call(Delete::NAME, json!({"group": id})).await?;
     Ok(success())
 }
@@ -94,20 +125,20 @@ pub(super) async fn members(asking: Asking, Path(id): Path<String>) -> Result<Re
         what: format!("group \"{id}\""),
         remedy: "The list of groups shows those that exist".into(),
     })?;
-    Ok(listed("members", members_of(&group)))
+    Ok(shown(Members { members: members_of(&group) }))
 }
 
 pub(super) async fn add(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Response, Problem> {
     let NewMember { kind, email, id: member } = asking.body(body).await?;
-    let member = Somebody { kind, id: member }.party(email)?;
+    let member = Somebody { kind, id: given(member) }.party(given(email))?;
     let group: Found = asking.ask(Add::NAME, json!({"group": id, "member": member})).await?;
-    Ok(created(json!({"members": members_of(&group)})))
+    Ok(created(Members { members: members_of(&group) }))
 }
 
 pub(super) async fn take_out(
     asking: Asking,
     Path((id, member)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     asking.call(Remove::NAME, json!({"group": id, "member": member})).await?;
     Ok(success())
 }

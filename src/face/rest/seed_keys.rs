@@ -1,12 +1,13 @@
 //! `/api/keys`: API keys.
 
 use axum::{Json, body::Body, extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{
     problem::Problem,
-    seed::{Asking, Moment, created, given, listed, success},
+    seed::{Asking, Done, Moment, Words, created, given, shown, success},
 };
 use crate::{
     model::{
@@ -15,13 +16,16 @@ use crate::{
         permission::party::{Resource, Scope},
     },
     ops::{
-        access::keys::{Create, List, Revoke},
+        access::{
+            Word,
+            keys::{Create, List, Revoke},
+        },
         operation::Operation as _,
     },
 };
 
 /// How far a key reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum ScopeType {
     Account,
@@ -45,8 +49,8 @@ struct Found {
 }
 
 /// A key as it is shown here. `permissions` is JSON in a string.
-#[derive(Debug, Serialize)]
-struct Key {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Key {
     id: String,
     name: String,
     #[serde(rename = "key_prefix")]
@@ -60,13 +64,20 @@ struct Key {
     expires_at: Option<Moment>,
     /// Of a key that reaches to several things: all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     scopes: Vec<Scope>,
 }
 
+/// Keys.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+}
+
 /// A key that was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+pub(super) struct Made {
     id: String,
     name: String,
     key: String,
@@ -76,12 +87,12 @@ struct Made {
     permissions: Vec<KeyPermission>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct New {
-    name: String,
+pub(super) struct New {
+    name: Word,
     scope_type: ScopeType,
-    scope_id: Option<String>,
+    scope_id: Option<Words>,
     permissions: Vec<KeyPermission>,
 }
 
@@ -115,7 +126,7 @@ impl From<Found> for Key {
 pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
     let mut found: Vec<Found> = asking.all(List::NAME, Map::new(), "keys").await?;
     found.sort_by(|one, other| (other.created_at, &one.id).cmp(&(one.created_at, &other.id)));
-    Ok(listed("keys", found.into_iter().map(Key::from).collect::<Vec<_>>()))
+    Ok(shown(Keys { keys: found.into_iter().map(Key::from).collect() }))
 }
 
 /// Makes one; it is shown this once.
@@ -127,7 +138,7 @@ pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Probl
         (ScopeType::Instance, Some(id)) => Scope::On(Resource::Instance(id)),
         (_, None) => return Err(OpError::invalid("scopeId", "say which project or instance", "").into()),
     };
-    let args = json!({"name": name, "scopes": [scope], "permissions": permissions});
+    let args = json!({"name": name.as_str(), "scopes": [scope], "permissions": permissions});
     let made: Found = asking.ask(Create::NAME, args).await?;
     let (scope_type, scope_id) = first(&made.scopes);
     let Found { id, name, secret, prefix, permissions, .. } = made;
@@ -135,7 +146,7 @@ pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Probl
     Ok(created(Made { id, name, key, key_prefix: prefix, scope_type, scope_id, permissions }))
 }
 
-pub(super) async fn revoke(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn revoke(asking: Asking, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
     asking.call(Revoke::NAME, json!({"id": id})).await?;
     Ok(success())
 }

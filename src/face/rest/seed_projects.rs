@@ -1,20 +1,19 @@
 //! `/api/projects`.
 
-use axum::{
-    Json,
-    body::Body,
-    extract::Path,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, body::Body, extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{
     problem::Problem,
-    seed::{Asking, Moment, created, given, listed, success},
+    seed::{Asking, Done, Moment, Words, created, given, shown, success},
 };
 use crate::ops::{
-    access::projects::{Begin, Create, Delete, List, Read, Update},
+    access::{
+        Word,
+        projects::{Begin, Create, Delete, List, Read, Update},
+    },
     operation::{Operation as _, parse},
     procedure::Arguments as _,
 };
@@ -23,8 +22,8 @@ use crate::ops::{
 const FIRST: &str = "main";
 
 /// A project as it is shown.
-#[derive(Debug, Deserialize, Serialize)]
-struct Project {
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub(super) struct Project {
     id: String,
     name: String,
     #[serde(default)]
@@ -36,10 +35,16 @@ struct Project {
     role: String,
 }
 
+/// Projects.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Projects {
+    projects: Vec<Project>,
+}
+
 /// A project that was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+pub(super) struct Made {
     id: String,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,29 +68,29 @@ struct Named {
     id: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct New {
-    name: String,
-    description: Option<String>,
+    name: Word,
+    description: Option<Words>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Change {
-    name: Option<String>,
-    description: Option<String>,
+    name: Option<Words>,
+    description: Option<Words>,
 }
 
 /// Those that the caller may know of, last changed first.
 pub(super) async fn list(asking: Asking) -> Result<Response, Problem> {
     let mut projects: Vec<Project> = asking.all(List::NAME, Map::new(), "projects").await?;
     projects.sort_by(|one, other| (other.updated_at, &one.id).cmp(&(one.updated_at, &other.id)));
-    Ok(listed("projects", projects))
+    Ok(shown(Projects { projects }))
 }
 
 /// Makes one, with an instance in it.
 pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Problem> {
     let New { name, description } = asking.body(body).await?;
-    let project: Create = parse(json!({"name": name, "description": given(description)}))?;
+    let project: Create = parse(json!({"name": name.as_str(), "description": given(description)}))?;
     let begin = Begin { project, instance: parse(FIRST.into())? };
     let reply = asking.seed.kernel.create_project(&asking.caller, begin).await?;
     let Begun { project, instance } = parse(reply.result)?;
@@ -96,11 +101,11 @@ pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Probl
 
 pub(super) async fn read(asking: Asking, Path(id): Path<String>) -> Result<Response, Problem> {
     let project: Project = asking.ask(Read::NAME, json!({"project": id})).await?;
-    Ok(Json(project).into_response())
+    Ok(shown(project))
 }
 
 /// Gives it another name or description; what is empty stays.
-pub(super) async fn change(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Json<Value>, Problem> {
+pub(super) async fn change(asking: Asking, Path(id): Path<String>, body: Body) -> Result<Json<Done>, Problem> {
     let Change { name, description } = asking.body(body).await?;
     let args = json!({"project": id, "name": given(name), "description": given(description)});
     asking.call(Update::NAME, args).await?;
@@ -108,7 +113,7 @@ pub(super) async fn change(asking: Asking, Path(id): Path<String>, body: Body) -
 }
 
 /// Removes it with its instances.
-pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
     asking.call(Delete::NAME, json!({"project": id, "with_instances": true})).await?;
     Ok(success())
 }

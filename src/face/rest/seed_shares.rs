@@ -1,12 +1,13 @@
 //! `/api/shares`, and the shares of projects and instances.
 
 use axum::{Json, body::Body, extract::Path, response::Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
     problem::Problem,
-    seed::{Asking, Moment, created, given, listed, only, success},
+    seed::{Asking, Done, Moment, Words, created, given, only, shown, success},
 };
 use crate::{
     model::{
@@ -15,12 +16,12 @@ use crate::{
     },
     ops::{
         access::shares::{Create, List, Remove},
-        operation::{Operation as _, parse},
+        operation::Operation as _,
     },
 };
 
 /// What kind of somebody it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Target {
     User,
@@ -31,7 +32,7 @@ pub(super) enum Target {
 }
 
 /// Somebody, by what kind they are and an id or an address.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Somebody {
     #[serde(rename = "target_type")]
     pub(super) kind: Target,
@@ -55,8 +56,7 @@ impl Somebody {
 
     /// The text of the party.
     pub(super) fn party(self, email: Option<String>) -> Result<String, OpError> {
-        let id = given(self.id);
-        let party = match (self.kind, id, given(email)) {
+        let party = match (self.kind, self.id, email) {
             (Target::Public, ..) => Party::Public,
             (Target::User, None, Some(email)) => Party::Email(email),
             (Target::User, Some(id), _) => Party::User(id),
@@ -81,8 +81,8 @@ struct Found {
 }
 
 /// A share as it is shown here.
-#[derive(Debug, Serialize)]
-struct Share {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Share {
     id: String,
     #[serde(flatten)]
     with: Somebody,
@@ -99,30 +99,47 @@ impl From<Found> for Share {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Shares.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Shares {
+    shares: Vec<Share>,
+}
+
+/// A share that was made: its id, and what was sent.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct New {
+pub(super) struct Made {
+    id: String,
     target_type: Target,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target_id: Option<String>,
+    permission: Permission,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct New {
+    target_type: Target,
+    target_email: Option<Words>,
+    target_id: Option<Words>,
     permission: Permission,
 }
 
 async fn of(asking: Asking, on: Map<String, Value>) -> Result<Response, Problem> {
     let found: Vec<Found> = asking.all(List::NAME, on, "shares").await?;
-    Ok(listed("shares", found.into_iter().map(Share::from).collect::<Vec<_>>()))
+    Ok(shown(Shares { shares: found.into_iter().map(Share::from).collect() }))
 }
 
 async fn give(asking: Asking, on: Map<String, Value>, body: Body) -> Result<Response, Problem> {
-    let sent = asking.object(body).await?;
-    let New { target_type, target_email, target_id, permission } = parse(Value::Object(sent.clone()))?;
-    let with = Somebody { kind: target_type, id: target_id }.party(target_email)?;
+    let New { target_type, target_email, target_id, permission } = asking.body(body).await?;
+    let (target_email, target_id) = (given(target_email), given(target_id));
+    let with = Somebody { kind: target_type, id: target_id.clone() }.party(target_email.clone())?;
     let mut args = on;
     args.extend([("with".to_owned(), json!(with)), ("permission".to_owned(), json!(permission))]);
-    let share = asking.call(Create::NAME, Value::Object(args)).await?;
-    let mut echo = only("id", share.get("id").cloned().unwrap_or_default());
-    echo.extend(sent.into_iter().filter(|(name, _)| name != "id"));
-    Ok(created(echo))
+    let Found { id, .. } = asking.ask(Create::NAME, Value::Object(args)).await?;
+    Ok(created(Made { id, target_type, target_email, target_id, permission }))
 }
 
 pub(super) async fn of_project(asking: Asking, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -141,7 +158,7 @@ pub(super) async fn instance(asking: Asking, Path(id): Path<String>, body: Body)
     give(asking, only("instance", id), body).await
 }
 
-pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn remove(asking: Asking, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
     asking.call(Remove::NAME, json!({"id": id})).await?;
     Ok(success())
 }

@@ -6,12 +6,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     problem::Problem,
-    seed::{Asking, given},
+    seed::{Asking, Words, given},
     stm,
 };
 use crate::{
@@ -25,12 +26,23 @@ use crate::{
     ops::operation::parse,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Wanted {
-    instance_id: Option<String>,
-    project_id: Option<String>,
+pub(super) struct Wanted {
+    instance_id: Option<Words>,
+    project_id: Option<Words>,
     permission: Option<Permission>,
+}
+
+/// A token that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Made {
+    token: String,
+    /// In seconds since 1970.
+    expires_at: i64,
+    instance_id: String,
+    permission: Permission,
 }
 
 /// Makes a token for a minute, for what the caller may do on the instance or for less.
@@ -72,9 +84,7 @@ pub(super) async fn create(asking: Asking, body: Body) -> Result<Response, Probl
     let principal = caller.principal.clone().through(kind);
     let admitted = Admitted { principal, sign_in, instance: located.id.clone(), permission };
     let (token, ends_ms) = asking.seed.tokens.issue(admitted)?;
-    let made = json!({
-        "token": token, "expiresAt": ends_ms.div_euclid(1000), "instanceId": located.id.as_str(),
-        "permission": permission.name(),
-    });
+    let made =
+        Made { token, expires_at: ends_ms.div_euclid(1000), instance_id: located.id.as_str().to_owned(), permission };
     Ok(([stm::no_store()], Json(made)).into_response())
 }

@@ -1,26 +1,33 @@
 //! `/v1/i/{instance}/stm`: the whole key map, as `{name: {value, attributes, updatedAt}}`, with its state as ETag.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
     body::Body,
     extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 
-use super::{problem::Problem, seed::Asking, values};
+use super::{
+    problem::Problem,
+    seed::{Asking, Seed},
+    table::{Table, told},
+    values,
+};
 use crate::{
     model::{
         error::{OpError, Reason},
         instance::InstanceRef,
         key::KeyType,
         legacy::{self, Booleans},
+        tags::SystemTags,
     },
-    ops::keys::map::{self, Entry, Replace, Wanted},
+    ops::keys::map::{self, Entry, Replace, Replaced, Wanted, Whole},
 };
 
 /// The keys that the caller may read, in one state.
@@ -30,16 +37,15 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let instance = InstanceRef::parse(&instance)?;
-    let (kernel, caller) = (std::sync::Arc::clone(&asking.seed.kernel), asking.caller);
+    let (kernel, caller) = (Arc::clone(&asking.seed.kernel), asking.caller);
     // A map may be large: it is read where it holds up nobody.
     let read = tokio::task::spawn_blocking(move || kernel.derive(&caller, &instance, map::read));
     let whole = read.await.map_err(|_| broken())??;
     let tag = tag(whole.as_of_seq);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| values::names(known, &tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, values::told(&tag))]).into_response());
     }
-    let keys: Map<String, Value> = whole.keys.into_iter().map(|(name, entry)| (name, shown(entry))).collect();
-    Ok(([(header::ETAG, told(&tag)), no_store()], Json(keys)).into_response())
+    Ok(([(header::ETAG, values::told(&tag)), no_store()], Json(shown(whole))).into_response())
 }
 
 /// What is said of a map that was not read to its end.
@@ -55,41 +61,93 @@ fn tag(seq: u64) -> String {
     format!("\"{seq}\"")
 }
 
-fn told(tag: &str) -> HeaderValue {
-    values::told(tag)
-}
-
 pub(super) fn no_store() -> (header::HeaderName, HeaderValue) {
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 /// A key as readers of every age know it: the tags, and what the booleans of the first ones make of them.
-pub(super) fn shown(entry: Entry) -> Value {
-    let Entry { key, value, updated_at } = entry;
-    let mut attributes = json!({
-        "type": key.key_type.name(), "contentTags": key.tags, "tags": key.tags,
-        "systemTags": key.system_tags.names(), "zIndex": key.z_index,
-    });
-    if let Value::Object(members) = &mut attributes {
-        members.extend(key.content_type.map(|given| ("contentType".to_owned(), given.into())));
-        if let Value::Object(booleans) = json!(legacy::to_booleans(key.system_tags)) {
-            members.extend(booleans);
-        }
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    /// Text, JSON text, or base64 of an image or a file.
+    value: String,
+    attributes: ShownAttributes,
+    /// In milliseconds since 1970.
+    updated_at: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "What it is, and what may be done with it")]
+struct ShownAttributes {
+    #[serde(rename = "type")]
+    key_type: KeyType,
+    content_tags: Vec<String>,
+    tags: Vec<String>,
+    system_tags: SystemTags,
+    z_index: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(flatten)]
+    booleans: Booleans,
+}
+
+impl From<Entry> for Shown {
+    fn from(Entry { key, value, updated_at }: Entry) -> Self {
+        let attributes = ShownAttributes {
+            key_type: key.key_type,
+            content_tags: key.tags.clone(),
+            tags: key.tags,
+            system_tags: key.system_tags,
+            z_index: key.z_index,
+            content_type: key.content_type,
+            booleans: legacy::to_booleans(key.system_tags),
+        };
+        Self { value, attributes, updated_at }
     }
-    json!({"value": value, "attributes": attributes, "updatedAt": updated_at})
+}
+
+/// All keys, by name.
+pub(super) type Keys = BTreeMap<String, Shown>;
+
+/// A map as it is shown.
+pub(super) fn shown(whole: Whole) -> Keys {
+    whole.keys.into_iter().map(|(name, entry)| (name, entry.into())).collect()
+}
+
+/// The routes.
+pub(super) fn routes(table: Table<Arc<Seed>>) -> Table<Arc<Seed>> {
+    let read = told("readKeys", "All keys that the caller may read, in one state")
+        .gives::<Keys>(200)
+        .answers(304, "It is still the state of If-None-Match", None)
+        .tagged()
+        .may(&[413]);
+    let write = told("writeKeys", "Make the keys that the caller may see exactly these, as one change")
+        .takes::<BTreeMap<String, Sent>>()
+        .gives::<Replaced>(200)
+        .tagged()
+        .may(&[412]);
+    let path = "/v1/i/{instance}/stm";
+    table.on(Method::GET, path, self::read, values::known(read)).on(
+        Method::PUT,
+        path,
+        self::write,
+        values::guarded(write),
+    )
 }
 
 /// A key as it comes in. Members that nobody here knows are nothing.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Sent {
     /// As it came: numbers keep their digits.
+    #[schemars(with = "Value")]
     value: Box<RawValue>,
     #[serde(default)]
     attributes: Attributes,
 }
 
 /// What is not said stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 struct Attributes {
     #[serde(rename = "type")]
@@ -161,5 +219,5 @@ pub(super) async fn write(
     let map = Replace { keys: keys.collect::<Result<_, OpError>>()?, if_seq };
     let result = asking.seed.kernel.write_map(&asking.caller, &instance, map).await?.result;
     let seq = result.get("as_of_seq").and_then(Value::as_u64).unwrap_or_default();
-    Ok(([(header::ETAG, told(&tag(seq)))], Json(result)).into_response())
+    Ok(([(header::ETAG, values::told(&tag(seq)))], Json(result)).into_response())
 }

@@ -11,7 +11,7 @@ use axum::{
     Extension, Json,
     body::{Body, BodyDataStream, Bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt as _, stream};
@@ -31,10 +31,17 @@ use crate::{
         limits,
         value::Stored,
     },
-    ops::{keys::delete::Delete, operation::Operation as _},
+    ops::{
+        keys::{delete::Delete, write::Write},
+        operation::Operation as _,
+    },
 };
 
-use super::{caller, check_signed_in, problem::Problem};
+use super::{
+    caller, check_signed_in,
+    problem::Problem,
+    table::{self, Table, Told},
+};
 
 /// How much of a value is in memory at once while it goes out.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -42,6 +49,49 @@ const PIECE_BYTES: usize = 256 * 1024;
 const DRAINED: Duration = Duration::from_secs(5);
 
 type At = Path<(String, String)>;
+
+/// The routes.
+pub(super) fn routes() -> Table<Arc<Kernel>> {
+    let path = "/v1/i/{instance}/keys/{key}";
+    let bytes = json!({});
+    let range = json!({"type": "string"});
+    let read = table::told("readValue", "The value of a key as it is, or a range of it")
+        .answers(200, "The value, with its own content type", Some(("*/*", &bytes)))
+        .answers(206, "The range", Some(("*/*", &bytes)))
+        .answers(304, "It is still the version of If-None-Match", None)
+        .tagged()
+        .answers(416, "The range is beyond the value", None)
+        .header("Range", &range, "One range of bytes; what is none is passed over")
+        .header("If-Range", &range, "The version that the range is to be of");
+    let write = table::told("writeValue", "Write the body as the value of a key")
+        .takes_anything()
+        .gives_result(200, Write::NAME)
+        .gives_result(201, Write::NAME)
+        .tagged()
+        .may(&[412]);
+    let delete = table::told("deleteValue", "Remove a key").gives_result(200, Delete::NAME).tagged().may(&[412]);
+    Table::new().on(Method::GET, path, self::read, known(read)).on(Method::PUT, path, self::write, guarded(write)).on(
+        Method::DELETE,
+        path,
+        self::delete,
+        guarded(delete),
+    )
+}
+
+/// A route that answers nothing anew where the client knows it.
+pub(super) fn known(told: Told) -> Told {
+    told.header("If-None-Match", &json!({"type": "string"}), "ETags that the client has")
+}
+
+/// A route that changes only the state that the client knows.
+pub(super) fn guarded(told: Told) -> Told {
+    let version = json!({"type": "string", "pattern": "^\\s*\"[0-9]{1,19}\"\\s*$"});
+    told.header("If-Match", &version, "The ETag of an earlier answer: it is changed only while it is still so").header(
+        "If-None-Match",
+        &json!({"type": "string", "enum": ["*"]}),
+        "It is made only when there is nothing yet",
+    )
+}
 
 /// The value, or the range of it that is asked for.
 pub(super) async fn read(

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::load;
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     },
     ops::{
         key_schema,
-        operation::{Call, Cx, Reply, Step},
+        operation::{Call, Cx, Reply, Report, Step},
         tx::{Held, Tx},
     },
 };
@@ -119,6 +120,33 @@ impl Replace {
     }
 }
 
+/// How many keys were treated how.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Replaced {
+    /// New ones.
+    pub created: u64,
+    /// Changed ones.
+    pub updated: u64,
+    /// Removed ones.
+    pub deleted: u64,
+    /// Those that were so already.
+    pub unchanged: u64,
+    /// Those that were not named and are protected.
+    pub kept: u64,
+    /// The state that was made.
+    pub as_of_seq: u64,
+}
+
+impl Report for Replaced {
+    fn outcome(&self) -> String {
+        let Self { created, updated, deleted, unchanged, kept, .. } = self;
+        format!(
+            "Keys created: {created}, updated: {updated}, deleted: {deleted}, unchanged: {unchanged}, protected and \
+             kept: {kept}."
+        )
+    }
+}
+
 impl Call for Replace {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<Reply>, OpError> {
         if !mode_allows(cx.mode, Action::Write) {
@@ -146,7 +174,6 @@ impl Call for Replace {
         for name in &gone {
             tx.delete::<Key>(name)?;
         }
-        let deleted = gone.len();
         let (mut created, mut updated, mut unchanged) = (0_u64, 0_u64, 0_u64);
         for (name, wanted) in &self.keys {
             KeyName::parse(name.as_str()).map_err(|rule| OpError::invalid("key", rule, name))?;
@@ -156,15 +183,8 @@ impl Call for Replace {
                 Put::Unchanged => unchanged += 1,
             }
         }
-        let outcome = format!(
-            "Keys created: {created}, updated: {updated}, deleted: {deleted}, unchanged: {unchanged}, protected and \
-             kept: {kept}."
-        );
-        let result = json!({
-            "created": created, "updated": updated, "deleted": deleted, "unchanged": unchanged, "kept": kept,
-            "as_of_seq": tx.seq(),
-        });
-        Ok(Step::Done(Reply { outcome, result, image: None }))
+        let deleted = gone.len() as u64;
+        Reply::of(&Replaced { created, updated, deleted, unchanged, kept, as_of_seq: tx.seq() }).map(Step::Done)
     }
 }
 
