@@ -170,7 +170,7 @@ fn the_page_of_errors_is_that_of_the_codes() {
         (Reason::Newer, "a newer version has upgraded the file: restart this client"),
         (Reason::Busy, "another process holds the store for longer than callers wait; it is named"),
         (Reason::Io, "the operating system reported an error"),
-        (Reason::NotKept, "what is asked for is not kept any more"),
+        (Reason::NotKept, "what is asked for is not kept any more; 410 over HTTP"),
         (Reason::Off, "a setting switches it off"),
         (Reason::Stopped, "this process is ending"),
     ];

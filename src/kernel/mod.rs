@@ -215,8 +215,9 @@ impl Kernel {
                 let forward: catalog::Forward = parse(args)?;
                 let inner = ops::find(forward.name.as_str()).filter(|inner| !matches!(inner.answer, Answer::Forward));
                 let inner = inner.ok_or_else(|| unknown_operation(forward.name.as_str()))?;
-                let args = schema::lenient(forward.args, &inner.input_schema());
-                let caller = Caller { once: forward.idempotency_key, ..caller.clone() };
+                let args = schema::lenient(forward.args.unwrap_or_default(), &inner.input_schema());
+                let once = forward.idempotency_key.or_else(|| caller.once.clone());
+                let caller = Caller { once, ..caller.clone() };
                 Box::pin(self.execute(&caller, instance, inner.name, Value::Object(args))).await
             }
         }

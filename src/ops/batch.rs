@@ -30,7 +30,7 @@ pub struct Batch {
     pub mode: BatchMode,
     /// Only tell what would happen
     #[serde(default)]
-    pub dry_run: bool,
+    pub dry_run: Option<bool>,
 }
 
 /// 1 to 100 operations.
@@ -152,12 +152,13 @@ impl Operation for Batch {
                 Err(error) => results.push(serde_json::json!({"ok": false, "error": error.to_json()})),
             }
         }
-        let changes = self.dry_run.then(|| {
+        let is_dry = self.dry_run.unwrap_or_default();
+        let changes = is_dry.then(|| {
             // No log shows bookkeeping either.
             let effects = tx.discard().effects.into_iter().filter(|effect| !kind::is_internal(effect.kind));
             effects.map(|effect| WouldBe { kind: effect.kind, id: effect.id, change: effect.change }).collect()
         });
-        Ok(Step::Done(Results { results, dry_run: self.dry_run, changes }))
+        Ok(Step::Done(Results { results, dry_run: is_dry, changes }))
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Forward {
     /// Its arguments
     #[serde(default)]
     #[schemars(schema_with = "schema::any_object")]
-    pub args: Map<String, Value>,
+    pub args: Option<Map<String, Value>>,
     /// Repeat a call that got no answer with the same key: it is done once
     #[serde(default)]
     pub idempotency_key: Option<IdempotencyKey>,

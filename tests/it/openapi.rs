@@ -1,6 +1,6 @@
 //! The document of the routes: it is served to everybody, and what it tells of is there.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::Env;
 
@@ -69,4 +69,48 @@ fn bug_what_is_not_there_and_other_methods_were_answered_with_nothing() {
         assert_eq!(answer.json()["status"], status, "{path}");
         assert_eq!(answer.header("allow").is_some(), status == 405, "{path}");
     }
+}
+
+#[test]
+fn bug_a_path_that_is_no_text_was_refused_without_a_problem() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let bearer = server.bearer();
+    for path in ["/v1/i/%FF/keys/a", "/v1/i/default/keys/%C3", "/api/projects/%80"] {
+        let refused = server.send("GET", path, &[("Authorization", &bearer)], "");
+        assert_eq!((refused.status, refused.header("content-type")), (400, Some("application/problem+json")), "{path}");
+    }
+}
+
+/// The answer to an operation.
+fn call(server: &crate::harness::http::Server, name: &str, once: Option<&str>, args: &Value) -> (u16, Value) {
+    let bearer = server.bearer();
+    let mut headers = vec![("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    headers.extend(once.map(|key| ("Idempotency-Key", key)));
+    let answer = server.send("POST", &format!("/v1/i/default/ops/{name}"), &headers, &args.to_string());
+    (answer.status, answer.json())
+}
+
+#[test]
+fn bug_a_value_that_is_not_kept_was_a_fault_of_the_server() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    for value in ["first", "second"] {
+        assert_eq!(call(&server, "write_key", None, &json!({"key": "a", "value": value})).0, 200);
+    }
+    assert_eq!(call(&server, "purge_key", None, &json!({"key": "a", "everywhere": null})).0, 200);
+    let (status, gone) = call(&server, "restore_key", None, &json!({"key": "a", "version": 1}));
+    assert_eq!((status, &gone["reason"]), (410, &json!("not_kept")), "{gone}");
+}
+
+#[test]
+fn bug_the_idempotency_key_of_a_request_was_lost_in_a_forwarded_call() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let forwarded = json!({"name": "append_key", "args": {"key": "a", "text": "x"}});
+    assert_eq!(call(&server, "op_call", Some("one"), &forwarded).1["created"], true);
+    assert_eq!(call(&server, "op_call", Some("one"), &forwarded).1["replayed"], true);
+    assert_eq!(call(&server, "read_key", None, &json!({"key": "a"})).1["value"], "x");
+    // What may be left out may be null.
+    assert_eq!(call(&server, "op_call", None, &json!({"name": "undo", "args": null})).0, 200);
 }

@@ -1,6 +1,8 @@
-//! How long the head of a request may be: what it asks for, and its headers.
+//! What the head of a request may be: how long what it asks for and its headers are, and that its path is a text.
 
 use axum::{extract::Request, http::StatusCode, middleware::Next, response::Response};
+
+use percent_encoding::percent_decode_str;
 
 use super::refuse;
 use crate::model::limits;
@@ -11,6 +13,9 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
     if asked > limits::URL_BYTES {
         let text = format!("a path has at most {} bytes, with its query; this one has {asked}", limits::URL_BYTES);
         return refuse(StatusCode::URI_TOO_LONG, &text);
+    }
+    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+        return refuse(StatusCode::BAD_REQUEST, "a path is UTF-8, percent-encoded");
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > limits::HEADERS_BYTES {

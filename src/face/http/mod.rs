@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::model::error::OpError;
+use crate::model::error::{OpError, Reason};
 
 use connections::{Connections, Peer};
 pub(super) use guard::is_same_origin;
@@ -131,7 +131,8 @@ pub(crate) fn status(error: &OpError) -> StatusCode {
         OpError::PermissionDenied { .. } => StatusCode::FORBIDDEN,
         OpError::NotFound { .. } => StatusCode::NOT_FOUND,
         OpError::AlreadyExists { .. } => StatusCode::CONFLICT,
-        OpError::LogTruncated { .. } => StatusCode::GONE,
+        // It is not there any more, however often it is asked for.
+        OpError::LogTruncated { .. } | OpError::Unavailable { reason: Reason::NotKept, .. } => StatusCode::GONE,
         OpError::VersionMismatch { .. } => StatusCode::PRECONDITION_FAILED,
         OpError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         OpError::IdempotencyMismatch { .. } => StatusCode::UNPROCESSABLE_ENTITY,

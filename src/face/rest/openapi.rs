@@ -118,6 +118,7 @@ fn in_path(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = names.map(|name| {
         let (what, most) = match name {
+            "id" if path.starts_with("/api/instances/") => ("An instance, by id", limits::INSTANCE_NAME_CHARACTERS),
             "instance" => ("An instance, by id or by name", limits::INSTANCE_NAME_CHARACTERS),
             "key" => ("The name of a key, percent-encoded", limits::KEY_NAME_CHARACTERS),
             "member" => ("A member as the list shows it", limits::ACCESS_CHARACTERS),

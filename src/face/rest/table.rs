@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::ops::{
     self,
     bounds::IdempotencyKey,
-    operation::{Entry, Listing},
+    operation::{Answer, EffectClass, Entry, Listing},
 };
 
 /// What every route behind the checks may answer: who asks is not known, may not do it, or asks at too great a length; the
@@ -127,16 +127,35 @@ fn operation(entry: &'static Entry, path: String) -> Told {
                 first, without stored values";
     let result = Value::Object(Map::clone(&entry.output_schema()));
     let replayed = json!({"type": "object", "properties": {"replayed": {"const": true}}, "required": ["replayed"]});
-    Told {
-        method: Method::POST,
-        path,
-        description: entry.description().to_owned(),
-        ..told(entry.name, entry.meta.title)
+    let told = told(entry.name, entry.meta.title).takes_schema(&arguments(&entry.input_schema())).may(&OPERATION);
+    let told = match (&entry.answer, entry.meta.effect) {
+        (Answer::Turn(_), EffectClass::Read) | (Answer::Procedure(_) | Answer::Search, _) => {
+            told.gives_schema(200, &result)
+        }
+        (Answer::Turn(_) | Answer::Forward, _) => told
             .header("Idempotency-Key", &schema_of::<IdempotencyKey>(true), once)
-            .takes_schema(&Value::Object(Map::clone(&entry.input_schema())))
-            .gives_schema(200, &json!({"anyOf": [result, replayed]}))
-            .may(&OPERATION)
+            .gives_schema(200, &json!({"anyOf": [result, replayed]})),
+    };
+    Told { method: Method::POST, path, description: entry.description().to_owned(), ..told }
+}
+
+/// The schema of arguments as they are read: what may be left out may also be `null`.
+fn arguments(schema: &Map<String, Value>) -> Value {
+    let mut schema = schema.clone();
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let names = required.as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(Value::Object(members)) = schema.get_mut("properties") {
+        for (_, member) in members.iter_mut().filter(|(name, _)| !names.iter().any(|each| each == name.as_str())) {
+            let Some(member) = member.as_object_mut() else { continue };
+            if let Some(Value::Array(choices)) = member.get_mut("enum") {
+                choices.push(Value::Null);
+            }
+            if let Some(kind) = member.get_mut("type").filter(|kind| kind.is_string()) {
+                *kind = json!([kind, "null"]);
+            }
+        }
     }
+    Value::Object(schema)
 }
 
 impl Told {
@@ -237,4 +256,36 @@ pub(super) fn schema_of<T: JsonSchema>(is_read: bool) -> Value {
         members.remove("title");
     }
     schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one difference between the document and the registry: it holds for every argument.
+    #[test]
+    fn arguments_that_may_be_left_out_may_be_null() {
+        let mut not_so = Vec::new();
+        for entry in ops::registry() {
+            let schema = entry.input_schema();
+            let required = schema.get("required").cloned().unwrap_or_default();
+            for name in schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+                if required.as_array().is_some_and(|names| names.contains(&json!(name))) {
+                    continue;
+                }
+                let args = json!({name: null});
+                let refused = match &entry.answer {
+                    Answer::Turn(parse) => parse(args).err(),
+                    Answer::Procedure(parse) => parse(args).err(),
+                    Answer::Search => ops::operation::parse::<ops::catalog::Search>(args).err(),
+                    Answer::Forward => ops::operation::parse::<ops::catalog::Forward>(args).err(),
+                };
+                let why = refused.map(|error| error.to_string()).unwrap_or_default();
+                if !why.is_empty() && !why.contains("missing field") {
+                    not_so.push(format!("{} {name}: {why}", entry.name));
+                }
+            }
+        }
+        assert_eq!(not_so, Vec::<String>::new());
+    }
 }

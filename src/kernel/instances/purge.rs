@@ -45,7 +45,7 @@ impl Kernel {
                 continue;
             }
             let handle = self.handle(&copy)?;
-            if purge.everywhere {
+            if purge.everywhere.unwrap_or_default() {
                 let call = PurgeHere { key: purge.key.clone(), with_current: record.snapshot };
                 let order = Order::new(Purge::NAME, Arc::new(call), caller.clone());
                 match handle.write(Order { is_about_access: true, ..order }).await {

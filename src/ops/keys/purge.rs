@@ -34,7 +34,7 @@ pub struct Purge {
     pub key: KeyName,
     /// Purge clones too, and take the key out of snapshots
     #[serde(default)]
-    pub everywhere: bool,
+    pub everywhere: Option<bool>,
 }
 
 /// How far it came.
