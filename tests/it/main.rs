@@ -34,6 +34,7 @@ mod hostile;
 mod http;
 mod http_cors;
 mod http_hostile;
+mod http_requests;
 mod http_stop;
 mod idempotency;
 mod install;

@@ -114,3 +114,14 @@ fn bug_the_idempotency_key_of_a_request_was_lost_in_a_forwarded_call() {
     // What may be left out may be null.
     assert_eq!(call(&server, "op_call", None, &json!({"name": "undo", "args": null})).0, 200);
 }
+
+#[test]
+fn bug_the_default_instance_was_not_made_by_its_first_value() {
+    for (path, body) in [("/v1/i/default/keys/a", "x"), ("/v1/i/default/stm", "{}")] {
+        let env = Env::new();
+        let server = env.serve(&[]);
+        let bearer = server.bearer();
+        let made = server.send("PUT", path, &[("Authorization", &bearer)], body);
+        assert!([200, 201].contains(&made.status), "{path}: {}", made.text());
+    }
+}

@@ -11,7 +11,7 @@ use axum::{
 };
 use subtle::ConstantTimeEq as _;
 
-use super::{connections::Peer, refuse};
+use super::{connections::Peer, refuse, requests::By};
 use crate::{
     access::{proofs::Proofs, sign_in::SignIns},
     model::{
@@ -97,9 +97,9 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
     let from = from(&request);
     if let Some(who) = access.page(&request) {
         request.extensions_mut().insert(who);
-        return next.run(request).await;
+        return told(next.run(request).await, "page");
     }
-    match access.prove(request.headers()).await {
+    let by = match access.prove(request.headers()).await {
         Ok(principal) => {
             let principal = Principal { from: Some(from), ..principal };
             // What lasts looks to it that the right lasts too.
@@ -107,7 +107,9 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
                 request.extensions_mut().insert(proofs);
             }
             request.extensions_mut().insert(Who::Program(principal.clone()));
+            let by = principal.id.clone();
             request.extensions_mut().insert(principal);
+            by
         }
         Err(error @ OpError::Unauthenticated { .. }) => {
             if let Some(proofs) = &access.proofs {
@@ -128,8 +130,14 @@ pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request:
             return refused;
         }
         Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    }
-    next.run(request).await
+    };
+    told(next.run(request).await, &by)
+}
+
+/// An answer that says, for the log, who has got it.
+fn told(mut response: Response, by: &str) -> Response {
+    response.extensions_mut().insert(By(by.to_owned()));
+    response
 }
 
 /// By which face and from which address a request came. Behind a proxy the address is the proxy's: what a header says of

@@ -4,6 +4,7 @@ mod connections;
 mod guard;
 mod heads;
 mod refusal;
+mod requests;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -67,6 +68,7 @@ pub fn guarded(routes: Router, open: Router, access: Access) -> Router {
         .layer(cors(Arc::clone(&access)))
         .layer(middleware::from_fn_with_state(access, guard::check_names))
         .layer(middleware::from_fn(heads::check))
+        .layer(middleware::from_fn(requests::note))
 }
 
 async fn nothing() -> Response {
@@ -120,6 +122,7 @@ fn cors(access: Arc<Access>) -> CorsLayer {
             header::WWW_AUTHENTICATE,
             header::ETAG,
             header::CONTENT_RANGE,
+            requests::REQUEST_ID,
         ])
 }
 

@@ -26,7 +26,7 @@ use crate::{
     model::{error::OpError, instance::InstanceRef, limits},
 };
 
-use super::{LOOK_EVERY, Rest, caller, problem::Problem};
+use super::{LOOK_EVERY, Rest, begin, caller, problem::Problem};
 
 /// How often a comment shows that the connection is alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     let instance = InstanceRef::parse(&instance)?;
     let caller = caller(&who, &headers);
-    rest.begin(&caller, &instance).await?;
+    begin(&rest.kernel, &caller, &instance).await?;
     let feed = rest.kernel.feed_since(&caller, &instance, since(query.as_deref(), &headers)?)?;
     let place = Arc::clone(&rest.listens).try_acquire_owned();
     let place =

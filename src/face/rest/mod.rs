@@ -2,6 +2,7 @@
 
 mod body;
 mod changes;
+mod gzip;
 mod openapi;
 mod ops;
 mod problem;
@@ -72,7 +73,7 @@ pub fn router(kernel: Arc<Kernel>, pages: Option<Pages>, stop: &Stop, tokens: Ar
         large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)),
     };
     let seed = seed::router(Arc::clone(&kernel), Arc::clone(&rest.large), tokens);
-    values::routes().router(kernel).merge(routes().router(Arc::new(rest))).merge(seed)
+    gzip::over(values::routes().router(kernel).merge(routes().router(Arc::new(rest))).merge(seed))
 }
 
 /// Those that wait or have arguments of an operation.
@@ -129,13 +130,9 @@ impl Rest {
             _ => None,
         }
     }
-
-    /// Makes the local user's instance `default` on its first use; no other is made so.
-    async fn begin(&self, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
-        begin(&self.kernel, caller, instance).await
-    }
 }
 
+/// Makes the local user's instance `default` on its first use; no other is made so.
 async fn begin(kernel: &Kernel, caller: &Caller, instance: &InstanceRef) -> Result<(), OpError> {
     if caller.principal.is_local() && *instance == InstanceRef::Name("default".into()) {
         kernel.locate_or_create(caller, instance).await?;

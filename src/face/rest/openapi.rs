@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    seed_admin, seed_routes,
+    gzip, seed_admin, seed_routes,
     table::{Proof, Table, Told, schema_of, told},
     values,
 };
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Table<()> {
 
 /// The same as a router.
 pub fn open() -> Router {
-    routes().router(())
+    gzip::over(routes().router(()))
 }
 
 async fn serve(headers: HeaderMap) -> Response {
@@ -121,6 +121,7 @@ fn in_path(path: &str) -> Vec<Value> {
             "id" if path.starts_with("/api/instances/") => ("An instance, by id", limits::INSTANCE_NAME_CHARACTERS),
             "instance" => ("An instance, by id or by name", limits::INSTANCE_NAME_CHARACTERS),
             "key" => ("The name of a key, percent-encoded", limits::KEY_NAME_CHARACTERS),
+            "project" => ("A project, by id or by name", limits::ACCESS_CHARACTERS),
             "member" => ("A member as the list shows it", limits::ACCESS_CHARACTERS),
             _ => ("An id as the lists show it", limits::ACCESS_CHARACTERS),
         };
@@ -165,7 +166,10 @@ fn tag(path: &str) -> &str {
     let mut parts = path.split('/').skip(1);
     match parts.next() {
         Some("api") => parts.next().unwrap_or_default(),
-        Some("v1") => parts.nth(2).unwrap_or_default(),
+        Some("v1") => match parts.next() {
+            Some("i") => parts.nth(1).unwrap_or_default(),
+            _ => "export",
+        },
         _ => "server",
     }
 }

@@ -20,11 +20,11 @@ use crate::{
     ops::{
         self,
         bounds::IdempotencyKey,
-        operation::{Reply, Target},
+        operation::{EffectClass, Reply, Target},
     },
 };
 
-use super::{LOOK_EVERY, Rest, body, caller, check_signed_in, problem::Problem, signed_out};
+use super::{LOOK_EVERY, Rest, begin, body, caller, check_signed_in, gzip, problem::Problem, signed_out};
 
 /// Does an operation on an instance. `Idempotency-Key` has it done once.
 pub(super) async fn call(
@@ -49,15 +49,20 @@ pub(super) async fn call(
     check_signed_in(&rest.kernel, &who)?;
     let caller = Caller { once, leaving: rest.leaving.child_token(), ..caller(&who, &headers) };
     let instance = InstanceRef::parse(&instance)?;
-    if ops::find(&name).is_some_and(|entry| entry.meta.target == Target::Instance) {
-        rest.begin(&caller, &instance).await?;
+    let meta = ops::find(&name).map(|entry| &entry.meta);
+    if meta.is_some_and(|meta| meta.target == Target::Instance) {
+        begin(&rest.kernel, &caller, &instance).await?;
     }
     let calling = rest.kernel.execute(&caller, &instance, &name, args);
     let reply = match rest.watch(&who) {
         Some(sign_in) => while_signed_in(sign_in, &caller.leaving, calling).await?,
         None => calling.await?,
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(reply.result)).into_response())
+    let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(reply.result)).into_response();
+    if meta.is_some_and(|meta| meta.effect == EffectClass::Read) {
+        response.extensions_mut().insert(gzip::Read);
+    }
+    Ok(response)
 }
 
 /// Answers a call of a page, which ends when the page is signed out. What it has changed by then stands.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{
+    begin,
     problem::Problem,
     seed::{Asking, Seed},
     table::{Table, told},
@@ -217,6 +218,7 @@ pub(super) async fn write(
         Ok((name, wanted))
     });
     let map = Replace { keys: keys.collect::<Result<_, OpError>>()?, if_seq };
+    begin(&asking.seed.kernel, &asking.caller, &instance).await?;
     let result = asking.seed.kernel.write_map(&asking.caller, &instance, map).await?.result;
     let seq = result.get("as_of_seq").and_then(Value::as_u64).unwrap_or_default();
     Ok(([(header::ETAG, values::told(&tag(seq)))], Json(result)).into_response())

@@ -38,7 +38,7 @@ use crate::{
 };
 
 use super::{
-    caller, check_signed_in,
+    begin, caller, check_signed_in,
     problem::Problem,
     table::{self, Table, Told},
 };
@@ -191,7 +191,8 @@ fn bounds(header: &HeaderValue) -> Option<(Option<u64>, Option<u64>)> {
 /// The bytes from `start` on: at once where they are in memory, which costs less than to ask another thread for them.
 fn body(mut value: OpenValue, start: u64, count: u64, right: Option<Right>) -> Result<Body, OpError> {
     if !matches!(value.key.value, Stored::Inline(_)) {
-        return Ok(Body::from_stream(pieces(value, start, count, right)?));
+        value.reader.seek(SeekFrom::Start(start)).map_err(|error| unreadable(&error))?;
+        return Ok(Body::from_stream(pieces(value.reader, count, right)));
     }
     let mut bytes = Vec::new();
     let read = value.reader.seek(SeekFrom::Start(start)).and_then(|_| value.reader.take(count).read_to_end(&mut bytes));
@@ -208,7 +209,7 @@ fn unreadable(error: &std::io::Error) -> OpError {
 }
 
 /// What a value of several pieces may go out by.
-struct Right {
+pub(super) struct Right {
     hold: Hold,
     kernel: Arc<Kernel>,
     who: Who,
@@ -222,19 +223,14 @@ impl Right {
     }
 }
 
-/// The bytes from `start` on, a piece at a time, for as long as the right to them lasts.
-fn pieces(
-    value: OpenValue,
-    start: u64,
+/// So many bytes, a piece at a time, for as long as the right to them lasts.
+pub(super) fn pieces(
+    reader: impl std::io::Read + Send + 'static,
     count: u64,
     right: Option<Right>,
-) -> Result<impl futures_util::Stream<Item = std::io::Result<Bytes>>, OpError> {
-    let mut reader = value.reader;
-    reader.seek(SeekFrom::Start(start)).map_err(|error| unreadable(&error))?;
-    Ok(stream::unfold((reader, count, right), |(mut reader, left, right)| async move {
-        if left == 0 {
-            return None;
-        }
+) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+    stream::unfold((Some(reader), count, right), |(reader, left, right)| async move {
+        let mut reader = reader.filter(|_| left > 0)?;
         let read = tokio::task::spawn_blocking(move || {
             right.as_ref().map_or(Ok(()), Right::check)?;
             let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(left).unwrap_or(PIECE_BYTES))];
@@ -243,12 +239,12 @@ fn pieces(
         match read.await.map_err(std::io::Error::other).flatten() {
             Ok((piece, reader, right)) => {
                 let left = left - piece.len() as u64;
-                Some((Ok(Bytes::from(piece)), (reader, left, right)))
+                Some((Ok(Bytes::from(piece)), (Some(reader), left, right)))
             }
             // The connection is cut: a client that counts knows that the value is not whole.
-            Err(error) => Some((Err(error), (Box::new(std::io::empty()) as _, 0, None))),
+            Err(error) => Some((Err(error), (None, 0, None))),
         }
-    }))
+    })
 }
 
 /// Writes the body as the value of the key.
@@ -267,7 +263,9 @@ pub(super) async fn write(
         attributes.insert("type".into(), key_type.name().into());
         attributes.insert("content_type".into(), content_type.into());
     }
-    let begun = kernel.begin_value(&caller(&who, &headers), &InstanceRef::parse(&instance)?);
+    let (caller, instance) = (caller(&who, &headers), InstanceRef::parse(&instance)?);
+    begin(&kernel, &caller, &instance).await?;
+    let begun = kernel.begin_value(&caller, &instance);
     let mut body = request.into_body().into_data_stream();
     let value = match begun {
         Ok(value) => taken(value, &mut body).await,
