@@ -8,6 +8,7 @@ pub mod clock;
 mod credentials;
 pub mod duties;
 mod expiry;
+pub mod export;
 pub mod feed;
 mod files;
 mod follow;

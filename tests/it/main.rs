@@ -67,6 +67,7 @@ mod prompts;
 mod purge;
 mod push;
 mod resources;
+mod rest_export;
 mod rest_seed;
 mod search;
 mod sql;

@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -16,7 +15,6 @@ use crate::{
         error::OpError,
         instance::{Instance, InstanceId, InstanceRef},
         key::Key,
-        limits,
         portable::Portable,
     },
     ops::{port, tx::Tx},
@@ -109,22 +107,7 @@ fn all(session: &Session) -> Result<Vec<(String, Origin)>, OpError> {
         })?;
         Ok(found)
     })?;
-    Ok(in_order(found))
-}
-
-/// Parents first, their ids replaced by their names; one that is gone is no parent any more.
-fn in_order(found: Vec<(String, String, Origin)>) -> Vec<(String, Origin)> {
-    let names: HashMap<String, String> = found.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect();
-    let parents: HashMap<String, String> = found
-        .iter()
-        .filter_map(|(id, _, origin)| Some((id.clone(), origin.parent.clone().filter(|id| names.contains_key(id))?)))
-        .collect();
-    let depth =
-        |id: &String| std::iter::successors(parents.get(id), |id| parents.get(*id)).take(limits::INSTANCES).count();
-    let mut ordered: Vec<_> = found.into_iter().map(|(id, name, origin)| (depth(&id), name, origin)).collect();
-    ordered.sort_by_key(|(depth, ..)| *depth);
-    let of_parent = |origin: Origin| Origin { parent: origin.parent.and_then(|id| names.get(&id).cloned()), ..origin };
-    ordered.into_iter().map(|(_, name, origin)| (name, of_parent(origin))).collect()
+    Ok(archive::in_order(found).into_iter().map(|(_, name, origin)| (name, origin)).collect())
 }
 
 fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut dyn Write) -> Result<Written, Failure> {

@@ -5,10 +5,12 @@
 //! | `manifest.json` | the first: format and version |
 //! | `blobs/<sha256>` | a large value, once, before the record that names it |
 //! | `instances/<n>/<part>.ndjson` | records, a key a line, at most about 1 MiB |
+//! | `about.json` | what is no key: projects, shares and whatever else belongs to it, for people; an import passes it over |
 //! | `contents.json` | the last: the instances, and name, size and SHA-256 of each entry before it |
 //!
 //! An archive is read only when it holds exactly what its last entry says.
 
+mod order;
 mod read;
 mod write;
 
@@ -16,8 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::sealed::{self, CONTENTS, Form, Sum};
 
+pub use order::in_order;
 pub use read::Archive;
 pub use write::Writer;
+
+/// What is told beside the keys.
+const ABOUT: &str = "about.json";
 
 /// What an archive says it is.
 const FORM: Form = Form { format: "mindcache-archive", version: 1, contents_bytes: 64 * 1024 * 1024 };

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read, Seek, SeekFrom},
 };
 
-use super::{CONTENTS, Contents, FORM, Instance};
+use super::{ABOUT, CONTENTS, Contents, FORM, Instance};
 use crate::{
     derive::{
         json,
@@ -36,6 +36,7 @@ fn limit(name: &str) -> Option<u64> {
         ["instances", instance, part] if number(instance) && part.strip_suffix(".ndjson").is_some_and(number) => {
             Some(PART_BYTES)
         }
+        [ABOUT] => Some(PART_BYTES),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Contents, FORM, Instance, Origin};
+use super::{ABOUT, Contents, FORM, Instance, Origin};
 use crate::{
     derive::{json, sealed},
     model::{digest::sha256, portable::Portable},
@@ -57,6 +57,12 @@ impl<'w> Writer<'w> {
             instance.keys += 1;
         }
         if self.part.len() >= PART_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds what is told beside the keys; once.
+    pub fn about(&mut self, about: &serde_json::Value) -> io::Result<()> {
+        self.flush()?;
+        self.entry(ABOUT, &serde_json::to_vec(about)?)
     }
 
     /// Ends the archive.

@@ -2,6 +2,7 @@
 
 mod body;
 mod changes;
+mod export;
 mod gzip;
 mod openapi;
 mod ops;

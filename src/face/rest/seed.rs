@@ -13,9 +13,9 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{begin, body, caller, check_signed_in, problem::Problem, seed_routes};
+use super::{begin, body, caller, check_signed_in, problem::Problem, seed_routes, stm};
 use crate::{
     access::ws_tokens::WsTokens,
     face::http::Who,
@@ -42,6 +42,13 @@ pub(super) struct Seed {
 /// The routes over a kernel.
 pub(super) fn router(kernel: Arc<Kernel>, large: Arc<Semaphore>, tokens: Arc<WsTokens>) -> Router {
     seed_routes::routes().router(Arc::new(Seed { kernel, large, tokens }))
+}
+
+impl Seed {
+    /// One of the few places for what is large. Errors: `unavailable` while the server ends.
+    pub(super) async fn large_place(&self) -> Result<OwnedSemaphorePermit, OpError> {
+        Arc::clone(&self.large).acquire_owned().await.map_err(|_| stm::broken())
+    }
 }
 
 /// What is not there answers like everything that is not there, to who has proved who they are.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::Method;
 
 use super::{
+    export,
     seed::{Done, Seed, unknown},
     seed_delegates as delegates, seed_groups as groups, seed_instances as instances, seed_keys as keys,
     seed_projects as projects, seed_shares as shares, seed_ws_token, stm,
@@ -25,7 +26,7 @@ pub(super) fn routes() -> Table<Arc<Seed>> {
         .takes::<seed_ws_token::Wanted>()
         .gives::<seed_ws_token::Made>(200);
     let table = table.on(POST, "/api/ws-token", seed_ws_token::create, token);
-    stm::routes(table).nothing_at("/api/{*rest}", unknown)
+    export::routes(stm::routes(table)).nothing_at("/api/{*rest}", unknown)
 }
 
 fn of_projects(table: Table<Arc<Seed>>) -> Table<Arc<Seed>> {
