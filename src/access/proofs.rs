@@ -142,6 +142,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_shown_is_taken_apart_and_what_is_nearly_so_is_nothing(
+            key in "mc_live_[0-9a-z]{32}",
+            id in "del_[0-9a-f]{32}",
+            secret in "sec_[0-9A-Za-z]{32}",
+            parts in prop::array::uniform3("[0-9A-Za-z_-]{1,40}"),
+        ) {
+            let token = parts.join(".");
+            let [with_key, with_secret, with_token] =
+                [format!("Bearer {key}"), format!("ApiKey {id}:{secret}"), format!("Bearer {token}")];
+            prop_assert_eq!(shown(&with_key), Shown::Key(&key));
+            prop_assert_eq!(shown(&with_secret), Shown::Delegate(&id, &secret));
+            prop_assert_eq!(shown(&with_token), Shown::Token(&token));
+            for near in [
+                format!("Bearer{key}"), format!("Bearer {id}:{secret}"), format!("ApiKey {id}{secret}"), format!("ApiKey {key}"),
+                format!("Basic {token}"), format!("Bearer {token}.x"), format!("Bearer\t{key}"), key.clone(), token.clone(),
+            ] {
+                prop_assert_eq!(shown(&near), Shown::Nothing, "{}", near);
+            }
+        }
+
+        #[test]
         fn any_header_is_read(text in "\\PC{0,80}") {
             let _: Shown<'_> = shown(&text);
         }

@@ -165,7 +165,45 @@ fn unreachable_issuer() -> OpError {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+
+    /// Members as a token has them, and as it must not have them.
+    fn part() -> impl Strategy<Value = Value> {
+        let value = prop_oneof![
+            prop::sample::select(vec![json!(null), json!(["RS256"]), json!({}), json!(-1), json!(1e308), json!(true)]),
+            "none|HS256|RS256|ES256|EdDSA|JWT|https://issuer.example|\\PC{0,12}".prop_map(Value::from),
+        ];
+        let name = "alg|typ|kid|crit|jwk|iss|sub|exp|nbf|aud|azp|email|email_verified";
+        prop::collection::vec((name, value), 0..6).prop_map(|members| members.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_as_a_token_of_nobody_is_refused(header in part(), claims in part(), text in "\\PC{0,60}") {
+            let issuer = Issuer {
+                name: "https://issuer.example".into(),
+                audiences: vec!["us".into()],
+                parties: vec![],
+                algorithms: vec![Algorithm::EdDSA],
+                keys: None,
+            };
+            let tokens = Tokens::new(vec![], Duration::ZERO, Duration::ZERO, true).unwrap();
+            let packed = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for token in [format!("{}.{}.c2ln", packed(&header), packed(&claims)), format!("{text}.{text}.{text}"), text] {
+                let refused = runtime.block_on(tokens.check(&token, 0)).unwrap_err();
+                prop_assert_eq!(refused.code(), "unauthenticated");
+                prop_assert!(token.len() < 8 || !refused.to_string().contains(&token), "it is not quoted");
+                // With a key at hand it is read further, and no further than its signature.
+                let key = jsonwebtoken::DecodingKey::from_ed_der(&[0; 32]);
+                prop_assert!(decode::<Claims>(&token, &key, &rules(&issuer, Algorithm::EdDSA)).is_err());
+            }
+        }
+    }
 
     #[test]
     fn times_are_read_with_and_without_fractions() {

@@ -76,7 +76,13 @@ fn bug_a_path_that_is_no_text_was_refused_without_a_problem() {
     let env = Env::new();
     let server = env.serve(&[]);
     let bearer = server.bearer();
-    for path in ["/v1/i/%FF/keys/a", "/v1/i/default/keys/%C3", "/api/projects/%80"] {
+    for path in [
+        "/v1/i/%FF/keys/a",
+        "/v1/i/default/keys/%C3",
+        "/api/projects/%80",
+        "/v1/i/default/keys/%zz",
+        "/v1/i/default/keys/5%",
+    ] {
         let refused = server.send("GET", path, &[("Authorization", &bearer)], "");
         assert_eq!((refused.status, refused.header("content-type")), (400, Some("application/problem+json")), "{path}");
     }

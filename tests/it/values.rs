@@ -202,3 +202,35 @@ fn a_large_value_goes_through_the_cli_a_piece_at_a_time() {
     assert!(get.wait().unwrap().success());
     assert!(got == value && grown < ROOM_KIB, "get: {grown} KiB");
 }
+
+#[test]
+fn any_name_of_a_key_goes_into_an_address_and_comes_out_again() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let mut chance = crate::harness::chance::Chance::of("names in addresses");
+    let parts = [
+        "a", "%", "%2F", "/", "..", ".", "?", "#", "+", " ", "&", "=", "\\", "\"", "é", "日本", "😀", ":", ";", "%00",
+        "~",
+    ];
+    for _ in 0..40 {
+        let name: String = (0..=chance.below(8)).map(|_| *chance.pick(&parts)).collect();
+        let encoded = name.bytes().fold(String::new(), |path, byte| path + &format!("%{byte:02X}"));
+        let put = send(&server, "PUT", &encoded, &[("Content-Type", "text/plain")], name.as_bytes());
+        assert!([200, 201].contains(&put.status), "{name:?}: {}", put.text());
+        assert_eq!(put.json()["key"], name.as_str());
+        let got = send(&server, "GET", &encoded, &[], b"");
+        assert_eq!((got.status, got.text()), (200, name.clone()), "{name:?}");
+        // As little of it encoded as an address needs, and in small letters.
+        let shorter: String = name
+            .bytes()
+            .map(
+                |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") },
+            )
+            .collect();
+        assert_eq!(send(&server, "GET", &shorter, &[], b"").status, 200, "{name:?}");
+    }
+    for near in ["", "%", "%4", "%zz", "%FF", "%00", "%0A", &"%61".repeat(257)] {
+        let status = send(&server, "PUT", near, &[], b"x").status;
+        assert!((400..500).contains(&status), "{near}: {status}");
+    }
+}

@@ -262,7 +262,33 @@ pub(in crate::face) fn is_same_origin(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_headers_are_read(bytes in prop::collection::vec(prop_oneof![32..127_u8, 128..=255_u8], 0..80)) {
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let names = [header::AUTHORIZATION, header::COOKIE, header::ORIGIN, header::HOST];
+            let headers: HeaderMap = names.into_iter().map(|name| (name, value.clone())).collect();
+            prop_assert!(bearer(&headers).is_none_or(|token| token.trim() == token));
+            cookie(&headers, "mc_1");
+            is_same_origin(&headers);
+        }
+
+        #[test]
+        fn the_token_and_the_cookie_are_what_was_sent(token in "[!-~]{1,80}", word in "[0-9a-f]{1,64}") {
+            let headers = |name, text: &str| HeaderMap::from_iter([(name, HeaderValue::from_str(text).unwrap())]);
+            let sent = headers(header::AUTHORIZATION, &format!("Bearer {token}"));
+            prop_assert_eq!(bearer(&sent), Some(token.as_str()));
+            let other = headers(header::AUTHORIZATION, &format!("Basic {token}"));
+            prop_assert_eq!(bearer(&other), None);
+            let sent = headers(header::COOKIE, &format!("mc_10=x; mc_1={word}"));
+            prop_assert_eq!(cookie(&sent, "mc_1"), Some(word.as_str()));
+            prop_assert_eq!(cookie(&sent, "mc"), None);
+        }
+    }
 
     #[test]
     fn only_the_servers_own_names_are_known() {

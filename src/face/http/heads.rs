@@ -14,7 +14,7 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
         let text = format!("a path has at most {} bytes, with its query; this one has {asked}", limits::URL_BYTES);
         return refuse(StatusCode::URI_TOO_LONG, &text);
     }
-    if percent_decode_str(request.uri().path()).decode_utf8().is_err() {
+    if !is_text(request.uri().path()) {
         return refuse(StatusCode::BAD_REQUEST, "a path is UTF-8, percent-encoded");
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -23,4 +23,11 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &text);
     }
     next.run(request).await
+}
+
+/// Whether a path is a text as it is meant: a `%` that begins nothing would be one of what it names.
+fn is_text(path: &str) -> bool {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let is_whole = |part: &str| is_digit(part.as_bytes().first()) && is_digit(part.as_bytes().get(1));
+    path.split('%').skip(1).all(is_whole) && percent_decode_str(path).decode_utf8().is_ok()
 }

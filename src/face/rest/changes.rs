@@ -26,7 +26,7 @@ use crate::{
     model::{error::OpError, instance::InstanceRef, limits},
 };
 
-use super::{LOOK_EVERY, Rest, begin, caller, problem::Problem};
+use super::{LOOK_EVERY, Rest, begin, caller, marks, problem::Problem};
 
 /// How often a comment shows that the connection is alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(super) async fn follow(
     let instance = InstanceRef::parse(&instance)?;
     let caller = caller(&who, &headers);
     begin(&rest.kernel, &caller, &instance).await?;
-    let feed = rest.kernel.feed_since(&caller, &instance, since(query.as_deref(), &headers)?)?;
+    let feed = rest.kernel.feed_since(&caller, &instance, marks::since(query.as_deref(), &headers)?)?;
     let place = Arc::clone(&rest.listens).try_acquire_owned();
     let place =
         place.map_err(|_| OpError::Overloaded { what: "following changes here".into(), waiting: limits::LISTENS })?;
@@ -55,13 +55,6 @@ pub(super) async fn follow(
     });
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE_EVERY));
     Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response())
-}
-
-fn since(query: Option<&str>, headers: &HeaderMap) -> Result<Option<u64>, OpError> {
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let asked = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("since="));
-    let Some(text) = last.or(asked) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| OpError::invalid("since", "it is the seq of a change", text))
 }
 
 struct Following {

@@ -23,7 +23,7 @@ use super::{
     problem::Problem,
     seed::{Asking, Seed, only},
     table::{Table, told},
-    values::pieces,
+    values::{Right, pieces},
 };
 use crate::{
     derive::archive::{self, Origin},
@@ -118,6 +118,7 @@ async fn packed(asking: Asking, found: Exportable, mut about: Value) -> Result<R
         members.insert("instances".to_owned(), told.collect());
     }
     let (kernel, caller) = (Arc::clone(&asking.seed.kernel), asking.caller);
+    let right = Right { hold: kernel.hold(&caller.principal, None)?, page: None };
     let write = move || {
         let _place = place;
         write(&kernel, &caller, &found, &names, &about)
@@ -129,7 +130,7 @@ async fn packed(asking: Asking, found: Exportable, mut about: Value) -> Result<R
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"export.mindcache\"")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, Body::from_stream(pieces(file, bytes))).into_response())
+    Ok((headers, Body::from_stream(pieces(file, bytes, Some(right)))).into_response())
 }
 
 /// What each instance is called in the archive, by its id: names of several projects may be the same.

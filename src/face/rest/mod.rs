@@ -4,6 +4,7 @@ mod body;
 mod changes;
 mod export;
 mod gzip;
+mod marks;
 mod openapi;
 mod ops;
 mod problem;

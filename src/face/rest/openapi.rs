@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    gzip, seed_admin, seed_routes,
+    gzip, marks, seed_admin, seed_routes,
     table::{Proof, Table, Told, schema_of, told},
     values,
 };
@@ -53,8 +53,8 @@ pub fn open() -> Router {
 
 async fn serve(headers: HeaderMap) -> Response {
     let (text, tag) = &*SERVED;
-    let common = [(header::ETAG, values::told(tag)), (header::CACHE_CONTROL, values::told("no-cache"))];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| values::names(known, tag)) {
+    let common = [(header::ETAG, marks::told(tag)), (header::CACHE_CONTROL, marks::told("no-cache"))];
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| marks::names(known, tag)) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     (common, [(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    begin,
+    begin, marks,
     problem::Problem,
     seed::{Asking, Seed},
     table::{Table, told},
@@ -43,10 +43,10 @@ pub(super) async fn read(
     let read = tokio::task::spawn_blocking(move || kernel.derive(&caller, &instance, map::read));
     let whole = read.await.map_err(|_| broken())??;
     let tag = tag(whole.as_of_seq);
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| values::names(known, &tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, values::told(&tag))]).into_response());
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| marks::names(known, &tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, marks::told(&tag))]).into_response());
     }
-    Ok(([(header::ETAG, values::told(&tag)), no_store()], Json(shown(whole))).into_response())
+    Ok(([(header::ETAG, marks::told(&tag)), no_store()], Json(shown(whole))).into_response())
 }
 
 /// What is said of a map that was not read to its end.
@@ -206,7 +206,7 @@ pub(super) async fn write(
     body: Body,
 ) -> Result<Response, Problem> {
     let instance = InstanceRef::parse(&instance)?;
-    let if_seq = values::precondition(&headers)?;
+    let if_seq = marks::precondition(&headers)?;
     let bytes = asking.bytes(body).await?;
     let sent: BTreeMap<String, Sent> = serde_json::from_slice(&bytes).map_err(|error| {
         let rule = format!("it is an object of keys, each with its value and attributes: {error}");
@@ -221,5 +221,5 @@ pub(super) async fn write(
     begin(&asking.seed.kernel, &asking.caller, &instance).await?;
     let result = asking.seed.kernel.write_map(&asking.caller, &instance, map).await?.result;
     let seq = result.get("as_of_seq").and_then(Value::as_u64).unwrap_or_default();
-    Ok(([(header::ETAG, values::told(&tag(seq)))], Json(result)).into_response())
+    Ok(([(header::ETAG, marks::told(&tag(seq)))], Json(result)).into_response())
 }

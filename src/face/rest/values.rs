@@ -2,7 +2,6 @@
 
 use std::{
     io::{Read as _, Seek as _, SeekFrom},
-    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -39,6 +38,7 @@ use crate::{
 
 use super::{
     begin, caller, check_signed_in,
+    marks::{self, Part},
     problem::Problem,
     table::{self, Table, Told},
 };
@@ -103,25 +103,25 @@ pub(super) async fn read(
     let (caller, instance) = (caller(&who, &headers), InstanceRef::parse(&instance)?);
     let value = kernel.open_value(&caller, &instance, &key)?;
     let tag = format!("\"{}\"", value.version);
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, told(&tag))]).into_response());
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| marks::names(known, &tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, marks::told(&tag))]).into_response());
     }
     let length = value.bytes;
     // A range of another state than the one that the client has begun to read is of no use.
     let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
-    let wanted = headers.get(header::RANGE).filter(|_| same).map_or(Part::Whole, |range| part(range, length));
+    let wanted = headers.get(header::RANGE).filter(|_| same).map_or(Part::Whole, |range| marks::part(range, length));
     let (status, range) = match wanted {
         Part::Whole => (StatusCode::OK, None),
         Part::Range(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
         Part::Nothing => {
-            let all = [(header::CONTENT_RANGE, told(&format!("bytes */{length}")))];
+            let all = [(header::CONTENT_RANGE, marks::told(&format!("bytes */{length}")))];
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, all).into_response());
         }
     };
     let (start, count) = range.as_ref().map_or((0, length), |range| (*range.start(), range.end() - range.start() + 1));
-    let kind = told(&value.content_type);
+    let kind = marks::told(&value.content_type);
     let right = if count > PIECE_BYTES as u64 {
-        Some(Right { hold: kernel.hold(&caller.principal, Some(&instance))?, kernel, who })
+        Some(Right { hold: kernel.hold(&caller.principal, Some(&instance))?, page: Some((kernel, who)) })
     } else {
         None
     };
@@ -129,7 +129,7 @@ pub(super) async fn read(
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, kind);
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(count));
-    out.insert(header::ETAG, told(&tag));
+    out.insert(header::ETAG, marks::told(&tag));
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     out.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
@@ -139,53 +139,9 @@ pub(super) async fn read(
     out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     if let Some(range) = range {
         let text = format!("bytes {}-{}/{length}", range.start(), range.end());
-        out.insert(header::CONTENT_RANGE, told(&text));
+        out.insert(header::CONTENT_RANGE, marks::told(&text));
     }
     Ok(response)
-}
-
-pub(super) fn told(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
-}
-
-/// Whether a list of tags names this one.
-pub(super) fn names(list: &HeaderValue, tag: &str) -> bool {
-    let list = list.to_str().unwrap_or_default();
-    list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
-}
-
-/// What a `Range` header asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Part {
-    /// Nothing that is served: the whole value answers it.
-    Whole,
-    /// These bytes.
-    Range(RangeInclusive<u64>),
-    /// Bytes beyond the value.
-    Nothing,
-}
-
-fn part(header: &HeaderValue, length: u64) -> Part {
-    let Some((first, last)) = bounds(header) else { return Part::Whole };
-    let last_byte = length.saturating_sub(1);
-    match (first, last) {
-        (None, Some(count)) if count > 0 && length > 0 => Part::Range(length.saturating_sub(count)..=last_byte),
-        (Some(start), end) if start < length => Part::Range(start..=end.unwrap_or(u64::MAX).min(last_byte)),
-        _ => Part::Nothing,
-    }
-}
-
-/// The two numbers of `bytes=a-b`, one of which may be left out.
-fn bounds(header: &HeaderValue) -> Option<(Option<u64>, Option<u64>)> {
-    let (first, last) = header.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
-    let (first, last) = (number(first.trim())?, number(last.trim())?);
-    let is_sound = match (first, last) {
-        (Some(first), Some(last)) => first <= last,
-        (None, None) => false,
-        _ => true,
-    };
-    is_sound.then_some((first, last))
 }
 
 /// The bytes from `start` on: at once where they are in memory, which costs less than to ask another thread for them.
@@ -210,15 +166,16 @@ fn unreadable(error: &std::io::Error) -> OpError {
 
 /// What a value of several pieces may go out by.
 pub(super) struct Right {
-    hold: Hold,
-    kernel: Arc<Kernel>,
-    who: Who,
+    pub(super) hold: Hold,
+    /// The sign-in of a page.
+    pub(super) page: Option<(Arc<Kernel>, Who)>,
 }
 
 impl Right {
     /// Errors: it was taken back while the value went out.
     fn check(&self) -> std::io::Result<()> {
-        let is_lost = self.hold.is_lost() || check_signed_in(&self.kernel, &self.who).is_err();
+        let is_signed_out = |(kernel, who): &(Arc<Kernel>, Who)| check_signed_in(kernel, who).is_err();
+        let is_lost = self.hold.is_lost() || self.page.as_ref().is_some_and(is_signed_out);
         if is_lost { Err(std::io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     }
 }
@@ -256,7 +213,7 @@ pub(super) async fn write(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let mut attributes = Map::from_iter([("key".to_owned(), Value::from(key))]);
-    if let Some(version) = precondition(&headers)? {
+    if let Some(version) = marks::precondition(&headers)? {
         attributes.insert("if_version".into(), version.into());
     }
     if let Some((key_type, content_type)) = kind(&headers) {
@@ -311,7 +268,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut args = json!({"key": key});
-    if let (Some(version), Value::Object(members)) = (precondition(&headers)?, &mut args) {
+    if let (Some(version), Value::Object(members)) = (marks::precondition(&headers)?, &mut args) {
         members.insert("if_version".into(), version.into());
     }
     let instance = InstanceRef::parse(&instance)?;
@@ -324,27 +281,7 @@ pub(super) async fn delete(
 
 fn tagged(result: &Value) -> [(HeaderName, HeaderValue); 1] {
     let version = result.get("version").and_then(Value::as_u64).unwrap_or_default();
-    [(header::ETAG, told(&format!("\"{version}\"")))]
-}
-
-/// `If-Match: "7"` asks for that version, `If-None-Match: *` for no key at all.
-pub(super) fn precondition(headers: &HeaderMap) -> Result<Option<u64>, OpError> {
-    if let Some(tag) = headers.get(header::IF_MATCH) {
-        let text = tag.to_str().unwrap_or_default();
-        let version = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        return match version.and_then(|version| version.parse().ok()) {
-            Some(version) => Ok(Some(version)),
-            None => Err(OpError::invalid("If-Match", "it is the ETag of an earlier answer, such as \"7\"", text)),
-        };
-    }
-    match headers.get(header::IF_NONE_MATCH) {
-        None => Ok(None),
-        Some(tag) if tag.as_bytes() == b"*" => Ok(Some(0)),
-        Some(tag) => {
-            let rule = "a write takes * here, for a key that must not be there yet; If-Match names a version";
-            Err(OpError::invalid("If-None-Match", rule, tag.to_str().unwrap_or_default()))
-        }
-    }
+    [(header::ETAG, marks::told(&format!("\"{version}\"")))]
 }
 
 /// The type of the key that a body of this content type makes; nothing where the client did not say.
@@ -366,21 +303,6 @@ fn kind(headers: &HeaderMap) -> Option<(KeyType, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_cut_to_the_value() {
-        let part = |text: &str| part(&HeaderValue::from_str(text).unwrap(), 10);
-        assert_eq!(part("bytes=2-5"), Part::Range(2..=5));
-        assert_eq!(part("bytes=2-"), Part::Range(2..=9));
-        assert_eq!(part("bytes=-3"), Part::Range(7..=9));
-        assert_eq!(part("bytes=-30"), Part::Range(0..=9));
-        assert_eq!(part("bytes=9-99"), Part::Range(9..=9));
-        assert_eq!(part("bytes=10-"), Part::Nothing);
-        assert_eq!(part("bytes=-0"), Part::Nothing);
-        for other in ["bytes=5-2", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", "bytes=-"] {
-            assert_eq!(part(other), Part::Whole, "{other}");
-        }
-    }
 
     #[test]
     fn content_types_become_key_types() {
