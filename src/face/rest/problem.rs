@@ -1,8 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457), with the error's own members beside.
 
-use axum::{
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 
 use crate::{
     face::http::{Refusal, status},
