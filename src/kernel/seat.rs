@@ -163,15 +163,19 @@ impl Stream {
     /// when the instance was deleted; others may pass.
     pub async fn next(&mut self) -> Result<Slice, OpError> {
         loop {
-            self.heard.borrow_and_update();
+            let known = *self.heard.borrow_and_update();
             if self.ended.is_lost() {
                 return Err(crate::ops::instances::deleted(self.handle.id.as_str()));
             }
             let since = self.seen;
-            let slice = self.handle.read(&Caller::system(), Wait::default(), |tx, _| broadcast::slice(tx, since))?;
-            if slice.seen > self.seen {
-                self.seen = slice.seen;
-                return Ok(slice);
+            // A read opens the files: not for nothing.
+            if known > since {
+                let slice =
+                    self.handle.read(&Caller::system(), Wait::default(), |tx, _| broadcast::slice(tx, since))?;
+                if slice.seen > self.seen {
+                    self.seen = slice.seen;
+                    return Ok(slice);
+                }
             }
             tokio::select! {
                 biased;

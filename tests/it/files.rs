@@ -131,3 +131,14 @@ fn the_first_write_after_a_pause_costs_few_flushes() {
     let count = flushes() - before;
     assert!((1..=6).contains(&count), "{count} flushes to close, to open and to commit");
 }
+
+#[test]
+fn sockets_that_only_listen_hold_no_file() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let (mut client, _) = crate::sync::client::Client::synced(&server, "/sync/default?v=2", &server.bearer());
+    let is_open = || open_databases(server.pid()).iter().any(|path| path.contains("/instances/"));
+    eventually("the files of a quiet instance are closed", || !is_open());
+    env.cli(&["set", "k", "v"]).ok();
+    assert_eq!(client.next_of("key_updated")["key"], "k");
+}
