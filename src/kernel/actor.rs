@@ -95,6 +95,12 @@ impl Mailbox {
         self.lock().is_running
     }
 
+    /// Whether a batch is running, or the writer is open for the next one.
+    pub(super) fn is_writing(&self) -> bool {
+        let queue = self.lock();
+        queue.is_running || queue.writer.is_some()
+    }
+
     /// Takes the writer, if there is one. Nothing while a batch is running: then it stays where it is.
     pub(super) fn take_idle(&self) -> Option<Vec<Box<dyn Instance>>> {
         let mut queue = self.lock();

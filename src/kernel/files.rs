@@ -97,10 +97,12 @@ impl Files {
         }
     }
 
-    /// Closes the files of one instance that nobody has used for so long; whether none are open now.
-    pub(super) fn close_quiet(&self, handle: &Handle, quiet_ms: u64) -> bool {
+    /// Closes the files of one instance that nobody has used for so long, or only those who read, for whom they are
+    /// quickly opened again; whether none are open now.
+    pub(super) fn close_quiet(&self, handle: &Handle, quiet_ms: u64, only_readers: bool) -> bool {
         let is_quiet = handle.used_ms().saturating_add(quiet_ms) <= self.now_ms();
-        !handle.has_files() || (is_quiet && self.close(handle))
+        let is_meant = is_quiet && !(only_readers && handle.mailbox.is_writing());
+        !handle.has_files() || (is_meant && self.close(handle))
     }
 
     fn oldest_over(&self, but: &InstanceId) -> Option<Arc<Handle>> {

@@ -152,11 +152,11 @@ impl Stream {
         self.seen
     }
 
-    /// Closes the files of the instance if nobody has used it for so long: who only listens needs none. Whether none are
-    /// open now.
-    pub async fn rest(&self, quiet: Duration) -> bool {
+    /// Closes the files of the instance if nobody has used it for so long, or has only read it: who only listens needs
+    /// none. Whether none are open now.
+    pub async fn rest(&self, quiet: Duration, only_readers: bool) -> bool {
         let (handle, quiet_ms) = (Arc::clone(&self.handle), u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
-        blocking(move || Ok(handle.files.close_quiet(&handle, quiet_ms))).await.unwrap_or_default()
+        blocking(move || Ok(handle.files.close_quiet(&handle, quiet_ms, only_readers))).await.unwrap_or_default()
     }
 
     /// What happens next, at least one row of the log. May be dropped while it waits and called again. Errors: `not_found`

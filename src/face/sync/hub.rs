@@ -30,6 +30,9 @@ use super::{
 
 /// After a quiet moment of this length nothing is kept for those who are behind.
 const QUIET: Duration = Duration::from_secs(5);
+/// After a moment of this length the files are closed of an instance that was only read, as by those who come: of ten
+/// thousand that come at once few are open at a time.
+const SHORT: Duration = Duration::from_millis(250);
 /// Time until the log is read again that could not be read.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -103,14 +106,13 @@ impl Hubs {
 
 /// Reads the log for as long as there is a socket.
 async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>, stirred: Arc<Notify>) {
-    // Whether there is anything to put away when it is quiet.
-    let mut is_awake = true;
+    // How long it has to be quiet until something is put away.
+    let mut quiet = SHORT;
     loop {
-        let quiet = if is_awake { QUIET } else { Duration::MAX };
         let read = tokio::select! {
             read = tokio::time::timeout(quiet, stream.next()) => read,
             () = stirred.notified() => {
-                is_awake = true;
+                quiet = SHORT;
                 continue;
             }
         };
@@ -121,7 +123,7 @@ async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>, stirred: Arc<N
                 ring.take(slice, &id);
                 drop(ring);
                 hub.head.send_replace(seen);
-                is_awake = true;
+                quiet = SHORT;
             }
             Ok(Err(OpError::NotFound { .. })) => {
                 hub.deleted.cancel();
@@ -135,8 +137,13 @@ async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>, stirred: Arc<N
                 tokio::time::timeout(AGAIN, std::future::pending::<()>()).await.unwrap_or_default();
             }
             Err(_) => {
-                hub.ring().clear();
-                is_awake = !stream.rest(QUIET).await;
+                let is_short = quiet == SHORT;
+                if !is_short {
+                    hub.ring().clear();
+                }
+                let is_resting = stream.rest(quiet, is_short).await;
+                let is_over = is_resting && hub.ring().is_empty();
+                quiet = if is_over { Duration::MAX } else { QUIET };
             }
         }
     }

@@ -159,6 +159,11 @@ impl Ring {
         Some(Stand { seq, at })
     }
 
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Takes in a piece of the log.
     pub(super) fn take(&mut self, slice: Slice, instance: &InstanceId) {
         for happened in slice.happened {
