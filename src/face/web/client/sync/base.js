@@ -1,0 +1,125 @@
+// What the server has said: its keys, and up to which change.
+
+export class Base {
+  records = new Map();
+  /** The instance's id, its log, and the last change that is in `records`. */
+  instance = null;
+  log = null;
+  seq = null;
+  /** Keys whose acknowledgement came before the change itself: to which version they are known. */
+  #ahead = new Map();
+  /** The keys of a full answer that is still coming. */
+  #staged = null;
+
+  versionOf(key) {
+    return this.records.get(key)?.version ?? 0;
+  }
+
+  /** A change as it happened; answers with the key, or with nothing when a later one is known. */
+  apply({ key, version, seq, ...told }, isDeleted) {
+    if (this.#staged) put(this.#staged, key, { version, ...told }, isDeleted);
+    const known = Math.max(this.versionOf(key), this.#ahead.get(key) ?? 0);
+    const isNew = version >= known;
+    if (isNew) put(this.records, key, { version, ...told }, isDeleted);
+    this.reached(seq);
+    return isNew ? key : undefined;
+  }
+
+  /** All keys but these are gone. */
+  cleared({ kept, seq }) {
+    const gone = [...this.records].filter(([key, { version }]) => !kept.includes(key) && version <= seq).map(([key]) => key);
+    for (const key of gone) this.records.delete(key);
+    for (const key of this.#staged?.keys() ?? []) if (!kept.includes(key)) this.#staged.delete(key);
+    this.reached(seq);
+    return gone;
+  }
+
+  /** Everything up to here was seen. */
+  reached(seq) {
+    if (typeof seq !== 'number' || this.#staged || this.seq === null) return;
+    this.seq = Math.max(this.seq, seq);
+    for (const [key, version] of this.#ahead) if (version <= this.seq) this.#ahead.delete(key);
+  }
+
+  /** An edit of ours was done at this version. `after` is what it made of the key. */
+  acknowledged(key, version, after) {
+    // What came with the stream is at least as new.
+    if (this.seq !== null && version <= this.seq) return false;
+    if (version < this.versionOf(key)) return false;
+    put(this.records, key, { ...after, version }, !after);
+    this.#ahead.set(key, version);
+    return true;
+  }
+
+  /** A piece of the server's answer to a connection; with the last one, the keys that it concerns. */
+  sync({ data = {}, deleted = [], full = true, more = false, seq, log }) {
+    if (!full) {
+      const changed = [];
+      for (const [key, told] of Object.entries(data)) changed.push(this.apply({ key, ...told }, false));
+      for (const key of deleted) {
+        changed.push(key);
+        this.records.delete(key);
+      }
+      if (!more) this.#arrived(log, seq);
+      return changed.filter(key => key !== undefined);
+    }
+    this.#staged ??= new Map();
+    for (const [key, told] of Object.entries(data)) put(this.#staged, key, told, false);
+    if (more) return [];
+    const before = this.records;
+    this.records = this.#staged;
+    this.#staged = null;
+    this.#ahead.clear();
+    for (const [key, record] of this.records) keepValue(record, before.get(key));
+    this.seq = null;
+    this.#arrived(log, seq);
+    return [...new Set([...before.keys(), ...this.records.keys()])];
+  }
+
+  #arrived(log, seq) {
+    this.log = log ?? this.log;
+    this.seq = Math.max(this.seq ?? 0, seq ?? 0);
+  }
+
+  /** What a lost connection had begun is of no use. */
+  dropStaged() {
+    this.#staged = null;
+  }
+
+  /** The keys whose values are not here yet. */
+  missing = () => [...this.records].filter(([, record]) => record.isMissing).map(([key, { version }]) => ({ key, version }));
+
+  /** A value that was asked for; false when the key has changed since. */
+  fetched(key, version, value) {
+    const record = this.records.get(key);
+    if (!record?.isMissing || record.version !== version) return false;
+    this.records.set(key, { ...record, value, isMissing: false });
+    return true;
+  }
+
+  restore({ instance, log, seq, records }) {
+    Object.assign(this, { instance, log, seq, records: new Map(records) });
+  }
+
+  /** What `restore` takes. */
+  saved() {
+    return { instance: this.instance, log: this.log, seq: this.seq, records: [...this.records] };
+  }
+}
+
+function put(records, key, told, isDeleted) {
+  if (isDeleted) {
+    records.delete(key);
+    return;
+  }
+  const record = { value: told.value, attributes: told.attributes, version: told.version, isMissing: 'valueRef' in told };
+  keepValue(record, records.get(key));
+  records.set(key, record);
+}
+
+/** A large value comes later: until then the one before it stands, which is the same one if the version is. */
+function keepValue(record, before) {
+  if (!record.isMissing || !before) return;
+  record.value = before.value;
+  record.isMissing = before.isMissing || before.version !== record.version;
+}

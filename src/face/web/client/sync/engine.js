@@ -1,0 +1,346 @@
+// The state of a connection, and of what is known and not yet acknowledged: events in, effects out. It knows no socket,
+// no timer, no storage; time and chance come in.
+//
+// What is read is what the server has said, with the edits that it has not acknowledged on top. Edits go to the server
+// after it has told what changed, in their order, many at a time, each with an id under which it counts once.
+import { Base } from './base.js';
+import { Conflicts } from './conflicts.js';
+import { Queue } from './queue.js';
+import { after, attributesOf, message } from './wire.js';
+
+/** Milliseconds: from the beginning of a connection to all keys; without a word before a ping; from there to its answer. */
+export const OPEN_MS = 30_000;
+export const SILENCE_MS = 25_000;
+export const PONG_MS = 15_000;
+/** Pauses before a connection: at most the first, doubled each time, up to the last. */
+export const PAUSE_MS = [1_000, 30_000];
+/** Until an edit that the server could not take goes again. */
+const AGAIN_MS = 1_000;
+
+const LATER = ['overloaded', 'unavailable', 'in_progress', 'quota_exceeded'];
+const ENDED = 'The server ended this access';
+
+export class Engine {
+  base = new Base();
+  phase = 'stopped';
+  state = 'disconnected';
+  isLoaded = false;
+  permission = null;
+  limits = {};
+  /** When `tick` wants to be called; on the same clock as every `now`. */
+  deadline = Infinity;
+  #effects = [];
+  #attempts = 0;
+  #isPinged = false;
+  #again = [];
+
+  /** What comes from the server, and who takes it. */
+  static #takes = {
+    auth_success: (engine, told) => engine.#auth(told),
+    sync: (engine, told, now) => engine.#sync(told, now),
+    key_updated: (engine, told) => engine.#updated(told),
+    key_deleted: (engine, told) => engine.#deleted(told),
+    cleared: (engine, told) => engine.#changed(engine.base.cleared(told)),
+    ack: (engine, told) => engine.#ack(told),
+    result: (engine, told) => engine.#result(told),
+    error: (engine, told, now) => engine.#error(told, now),
+    position: (engine, told) => engine.base.reached(told.seq),
+    presence: (engine, told) => engine.do({ do: 'presence', told: told.connections }),
+  };
+
+  constructor({ replica, random }) {
+    this.queue = new Queue(replica);
+    this.random = random;
+    this.conflicts = new Conflicts(this);
+  }
+
+  /** What is to be done, in order; each once. */
+  take() {
+    return this.#effects.splice(0);
+  }
+
+  do(effect) {
+    this.#effects.push(effect);
+  }
+
+  /** The key as it is read. */
+  view(key) {
+    return this.queue.ofKey(key).reduce(after, this.base.records.get(key));
+  }
+
+  keys = () => new Set([...this.base.records.keys(), ...this.queue.all().map(({ key }) => key)]);
+
+  /** The version that the server has of it; 0 for none. */
+  versionOf = key => this.base.versionOf(key);
+
+  start(now) {
+    if (this.phase === 'stopped') this.#open(now);
+  }
+
+  stop() {
+    if (this.phase === 'stopped') return;
+    this.do({ do: 'close' });
+    this.#end('stopped', 'disconnected', Infinity);
+  }
+
+  /** Connects now instead of after the pause. */
+  hurry(now) {
+    if (this.phase === 'waiting') this.#open(now);
+  }
+
+  /** An edit of the program. */
+  edit(edit, now) {
+    const added = this.queue.add({ ...edit, over: this.versionOf(edit.key) });
+    this.do({ do: 'save' });
+    this.#send(now);
+    return added;
+  }
+
+  /** Keys that were there before there was a server: they go only where it has none. */
+  seed(entries) {
+    for (const [key, { value, attributes }] of entries) {
+      this.queue.add({ kind: 'set', key, value, attributes, ifVersion: 0, isSeed: true, over: 0 });
+    }
+  }
+
+  restore({ base, edits, instance = null }) {
+    if (base) this.base.restore(base);
+    this.base.instance ??= instance;
+    if (edits) this.queue.restore(edits);
+    this.do({ do: 'changed', keys: this.keys() });
+  }
+
+  saved = () => ({ instance: this.base.instance, edits: this.queue.saved() });
+
+  /** The deadline has come, or something close to it. */
+  tick(now) {
+    if (now < this.deadline) return;
+    if (this.phase === 'waiting') this.#open(now);
+    else if (this.phase === 'opening' || this.#isPinged) this.#giveUp(now, 'The server does not answer');
+    else if (this.#again.length > 0) this.#sendAgain(now);
+    else {
+      this.#isPinged = true;
+      this.deadline = now + PONG_MS;
+      this.do({ do: 'send', text: '{"type":"ping"}' });
+    }
+  }
+
+  /** There is no token, or no connection with it. `isRefused`: the server said no. */
+  failed(now, why, isRefused = false) {
+    if (this.phase === 'stopped') return;
+    this.do({ do: 'error', error: { code: isRefused ? 'refused' : 'offline', message: why } });
+    this.#lost(now, 'error', isRefused);
+  }
+
+  closed(now, code, reason) {
+    if (this.phase === 'stopped' || this.phase === 'waiting') return;
+    const isEnd = code === 4001 || (code === 1000 && this.phase !== 'opening' && reason !== '');
+    if (code === 1009) this.#tooLarge(this.queue.largest());
+    if (isEnd) this.do({ do: 'error', error: { code: 'ended', message: `${ENDED}: ${reason}` } });
+    this.#lost(now, isEnd || this.phase === 'opening' ? 'error' : 'disconnected', isEnd);
+  }
+
+  message(told, now) {
+    if (this.phase === 'stopped' || this.phase === 'waiting') return;
+    this.#isPinged = false;
+    if (this.#again.length === 0) this.deadline = now + (this.phase === 'opening' ? OPEN_MS : SILENCE_MS);
+    if (Object.hasOwn(Engine.#takes, told.type)) Engine.#takes[told.type](this, told, now);
+    this.#send(now);
+  }
+
+  #auth(told) {
+    const { base } = this;
+    this.permission = told.permission;
+    this.limits = told.limits ?? {};
+    if (base.instance && told.instanceId && base.instance !== told.instanceId) this.#forget();
+    base.instance = told.instanceId ?? base.instance;
+    this.#become('connected');
+  }
+
+  #sync(told, now) {
+    for (const record of Object.values(told.data ?? {})) record.attributes = attributesOf(record.attributes);
+    const changed = this.base.sync(told);
+    this.#changed(changed);
+    if (told.more) return;
+    this.conflicts.settleSeeds();
+    this.#attempts = 0;
+    this.phase = 'live';
+    this.deadline = now + SILENCE_MS;
+    for (const missing of this.base.missing()) this.do({ do: 'fetch', ...missing });
+    if (!this.isLoaded) this.do({ do: 'loaded' });
+    this.isLoaded = true;
+    this.do({ do: 'save' });
+  }
+
+  #updated(told) {
+    const { key, valueRef, opId } = told;
+    const own = this.queue.find(opId);
+    const record = { ...told, attributes: attributesOf(told.attributes) };
+    // What we wrote ourselves need not be fetched.
+    if (valueRef && own?.kind === 'set') {
+      delete record.valueRef;
+      record.value = own.value;
+    }
+    const changed = this.base.apply(record, false);
+    if (own) this.#acknowledge(own, told.version);
+    this.#changed([changed], opId !== undefined);
+    if (this.base.records.get(key)?.isMissing) this.do({ do: 'fetch', key, version: told.version });
+  }
+
+  #deleted(told) {
+    const changed = this.base.apply(told, true);
+    const own = this.queue.find(told.opId);
+    if (own) this.#acknowledge(own, told.version);
+    this.#changed([changed], told.opId !== undefined);
+  }
+
+  #ack(told) {
+    const edit = this.queue.find(told.opId);
+    if (edit) this.#acknowledge(edit, told.version);
+  }
+
+  #result(told) {
+    const edit = this.queue.find(told.opId);
+    if (edit) this.#acknowledge(edit, told.result?.version);
+    else this.do({ do: 'result', ...told });
+  }
+
+  #error(told, now) {
+    const edit = this.queue.find(told.opId);
+    if (!edit) {
+      this.do({ do: told.opId ? 'result' : 'error', opId: told.opId, error: errorOf(told) });
+    } else if (told.code === 'idempotency_mismatch') {
+      // It was done under this id before the last start, which kept an older form of it.
+      this.drop(edit);
+    } else if (told.code === 'version_mismatch') {
+      this.drop(edit);
+      this.conflicts.refused(edit, told.current?.version);
+    } else if (LATER.includes(told.code)) {
+      if (this.#again.length === 0) this.deadline = now + AGAIN_MS;
+      this.#again.push(edit);
+    } else if (told.code === 'NO_PERMISSION' && edit.defaults && !edit.isPlain) {
+      // Agents may not make a key part of the prompt: it is made as the server makes keys.
+      this.drop(edit);
+      const { kind, key, value, named: attributes, ttlMs } = edit;
+      this.queue.add({ kind, key, value, attributes, ttlMs, isPlain: true, over: edit.over });
+    } else {
+      this.#refuse(edit, errorOf(told));
+    }
+  }
+
+  /** A large value came, from `fetch`. */
+  fetched(key, version, value) {
+    if (this.base.fetched(key, version, value)) this.#changed([key], true);
+  }
+
+  #acknowledge(edit, version) {
+    const before = this.base.records.get(edit.key);
+    if (version !== undefined) this.base.acknowledged(edit.key, version, after(before, edit));
+    this.conflicts.acknowledged(edit, version);
+    this.drop(edit);
+  }
+
+  /** Takes an edit out: it is done, or will not be. */
+  drop(edit) {
+    this.queue.remove(edit);
+    this.do({ do: 'save' });
+    this.do({ do: 'changed', keys: [edit.key] });
+  }
+
+  #refuse(edit, error) {
+    this.drop(edit);
+    this.do({ do: 'error', error: { ...error, key: edit.key } });
+  }
+
+  #tooLarge(edit) {
+    const what = edit && `The value of "${edit.key}" is larger than the server takes`;
+    if (edit) this.#refuse(edit, { code: 'too_large', message: what });
+  }
+
+  #changed(keys, isOwn = false) {
+    const changed = keys.filter(key => key !== undefined);
+    if (changed.length === 0) return;
+    if (!isOwn) for (const key of changed) this.conflicts.met(key);
+    this.do({ do: 'changed', keys: changed });
+    this.do({ do: 'moved' });
+  }
+
+  #send(now) {
+    if (this.phase !== 'live') return;
+    for (let edit = this.queue.next(); edit; edit = this.queue.next()) {
+      if (!edit.sent) this.#settle(edit);
+      const text = JSON.stringify(message(edit));
+      if (text.length > (this.limits.message_bytes ?? Infinity)) {
+        this.#tooLarge(edit);
+      } else {
+        this.queue.departed(edit, text.length);
+        this.do({ do: 'send', text });
+      }
+    }
+  }
+
+  /** Before an edit goes for the first time: defaults are for a key that is not there. */
+  #settle(edit) {
+    if (!edit.defaults) return;
+    const edits = this.queue.ofKey(edit.key);
+    const before = edits.slice(0, edits.indexOf(edit)).reduce(after, this.base.records.get(edit.key));
+    if (before) edit.defaults = undefined;
+    else [edit.named, edit.attributes] = [edit.attributes, { ...edit.defaults, ...edit.attributes }];
+  }
+
+  #sendAgain(now) {
+    for (const edit of this.#again.splice(0)) if (this.queue.find(edit.id)) this.queue.again(edit);
+    this.deadline = now + SILENCE_MS;
+    this.#send(now);
+  }
+
+  #open(now) {
+    this.phase = 'opening';
+    this.deadline = now + OPEN_MS;
+    this.#become('connecting');
+    const { seq, log } = this.base;
+    this.do({ do: 'open', resume: seq === null || log === null ? null : { since: seq, log } });
+  }
+
+  #giveUp(now, why) {
+    this.do({ do: 'close' });
+    this.do({ do: 'error', error: { code: 'offline', message: why } });
+    this.#lost(now, 'disconnected', false);
+  }
+
+  /** Waits: anything from nothing to twice as long as before, so that clients do not come back all at once. */
+  #lost(now, state, isRefused) {
+    const [first, most] = PAUSE_MS;
+    const pause = isRefused ? most : Math.min(most, first * 2 ** Math.min(this.#attempts, 16));
+    this.#attempts += 1;
+    this.#end('waiting', state, now + this.random() * pause);
+  }
+
+  #end(phase, state, deadline) {
+    this.phase = phase;
+    this.#isPinged = false;
+    this.#again = [];
+    this.base.dropStaged();
+    this.queue.rewind();
+    this.deadline = deadline;
+    this.#become(state);
+  }
+
+  #become(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.do({ do: 'state', state });
+  }
+
+  /** The name leads to another instance now: what was meant for the one before must not go there. */
+  #forget() {
+    const keys = this.keys();
+    for (const edit of this.queue.all()) {
+      if (!edit.isSeed) this.#refuse(edit, { code: 'other_instance', message: `"${edit.key}" was changed on an instance that is gone` });
+    }
+    this.base = new Base();
+    this.do({ do: 'changed', keys });
+  }
+}
+
+const errorOf = ({ error, code }) => ({ code: code ?? 'failed', message: error ?? 'The server refused' });
