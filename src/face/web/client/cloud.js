@@ -1,5 +1,5 @@
 // What `import … from 'mindcache/cloud'` gives: a MindCache that is one of many.
-import { MindCache } from './core/mindcache.js';
+import { MindCache } from './mindcache.js';
 import { connect } from './sync/link.js';
 
 /** Connects a MindCache to an instance on a server. Keys that it has already go there where the server has none. */

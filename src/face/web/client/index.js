@@ -1,2 +1,2 @@
 // What `import … from 'mindcache'` gives.
-export { MindCache } from './core/mindcache.js';
+export { MindCache } from './mindcache.js';

@@ -41,12 +41,16 @@ export class Base {
     for (const [key, version] of this.#ahead) if (version <= this.seq) this.#ahead.delete(key);
   }
 
-  /** An edit of ours was done at this version. `after` is what it made of the key. */
-  acknowledged(key, version, after) {
+  /**
+   * An edit of ours was done at this version. `after` is what it made of the key; `isPart` when it did not write the value,
+   * which may have changed between what was seen and this version.
+   */
+  acknowledged(key, version, after, isPart) {
     // What came with the stream is at least as new.
     if (this.seq !== null && version <= this.seq) return false;
     if (version < this.versionOf(key)) return false;
     put(this.records, key, { ...after, version }, !after);
+    if (after && isPart) this.records.get(key).isMissing = true;
     this.#ahead.set(key, version);
     return true;
   }

@@ -15,9 +15,10 @@ export const PONG_MS = 15_000;
 /** Pauses before a connection: at most the first, doubled each time, up to the last. */
 export const PAUSE_MS = [1_000, 30_000];
 /** Until an edit that the server could not take goes again. */
-const AGAIN_MS = 1_000;
+export const AGAIN_MS = 1_000;
 
-const LATER = ['overloaded', 'unavailable', 'in_progress', 'quota_exceeded'];
+/** Codes of what may work when it is tried again. */
+export const LATER = ['overloaded', 'unavailable', 'in_progress', 'quota_exceeded'];
 const ENDED = 'The server ended this access';
 
 export class Engine {
@@ -91,6 +92,11 @@ export class Engine {
   /** An edit of the program. */
   edit(edit, now) {
     const added = this.queue.add({ ...edit, over: this.versionOf(edit.key) });
+    const before = this.#again.find(other => other.key === edit.key);
+    if (before) {
+      this.#again = this.#again.filter(other => other !== before);
+      this.queue.again(before);
+    }
     this.do({ do: 'save' });
     this.#send(now);
     return added;
@@ -176,10 +182,11 @@ export class Engine {
     const { key, valueRef, opId } = told;
     const own = this.queue.find(opId);
     const record = { ...told, attributes: attributesOf(told.attributes) };
-    // What we wrote ourselves need not be fetched.
-    if (valueRef && own?.kind === 'set') {
+    // What we wrote ourselves, or left as it was, need not be fetched.
+    const before = this.base.records.get(key);
+    if (valueRef && (own?.kind === 'set' || (own && before && !before.isMissing))) {
       delete record.valueRef;
-      record.value = own.value;
+      record.value = own.kind === 'set' ? own.value : before.value;
     }
     const changed = this.base.apply(record, false);
     if (own) this.#acknowledge(own, told.version);
@@ -216,8 +223,7 @@ export class Engine {
       this.drop(edit);
       this.conflicts.refused(edit, told.current?.version);
     } else if (LATER.includes(told.code)) {
-      if (this.#again.length === 0) this.deadline = now + AGAIN_MS;
-      this.#again.push(edit);
+      this.#putOff(edit, now);
     } else if (told.code === 'NO_PERMISSION' && edit.defaults && !edit.isPlain) {
       // Agents may not make a key part of the prompt: it is made as the server makes keys.
       this.drop(edit);
@@ -235,8 +241,12 @@ export class Engine {
 
   #acknowledge(edit, version) {
     const before = this.base.records.get(edit.key);
-    if (version !== undefined) this.base.acknowledged(edit.key, version, after(before, edit));
+    if (version !== undefined) this.base.acknowledged(edit.key, version, after(before, edit), edit.kind === 'attributes');
     this.conflicts.acknowledged(edit, version);
+    for (const before of this.queue.ofKey(edit.key)) {
+      if (before === edit) break;
+      before.isPast = true;
+    }
     this.drop(edit);
   }
 
@@ -286,6 +296,21 @@ export class Engine {
     const before = edits.slice(0, edits.indexOf(edit)).reduce(after, this.base.records.get(edit.key));
     if (before) edit.defaults = undefined;
     else [edit.named, edit.attributes] = [edit.attributes, { ...edit.defaults, ...edit.attributes }];
+  }
+
+  /** It goes again later, unless one of its key went or goes after it: that one would be undone. */
+  #putOff(edit, now) {
+    if (edit.isPast) {
+      if (Object.keys(edit.attributes ?? {}).length > 0) this.#refuse(edit, { code: 'overloaded', message: `Attributes of "${edit.key}" were not taken` });
+      else this.drop(edit);
+      return;
+    }
+    if (this.queue.ofKey(edit.key).at(-1) !== edit) {
+      this.queue.again(edit);
+      return;
+    }
+    if (this.#again.length === 0) this.deadline = now + AGAIN_MS;
+    this.#again.push(edit);
   }
 
   #sendAgain(now) {

@@ -3,7 +3,7 @@ import { difference, fresh } from '../core/attributes.js';
 import { isSame } from '../core/keys.js';
 import { Address, Refusal } from './address.js';
 import { browserStorage } from './browser-storage.js';
-import { Engine } from './engine.js';
+import { AGAIN_MS, Engine, LATER } from './engine.js';
 import { Store } from './store.js';
 import { readValue } from './values.js';
 import { known, needsValue } from './wire.js';
@@ -292,10 +292,14 @@ export class Link {
 
   #fetch({ key, version }) {
     const type = this.#engine.view(key)?.attributes.type;
-    readValue((op, args) => this.call(op, args), { key, version, type }).then(
-      value => value !== undefined && this.#run(() => this.#engine.fetched(key, version, value)),
-      error => error.code !== 'offline' && this.#fail({ code: 'fetch', message: `The value of "${key}" could not be read: ${error.message}`, key }),
-    );
+    const failed = error => {
+      // After a loss all that is missing is asked for anew, and of a key that went the server tells.
+      if (['offline', 'not_found'].includes(error.code)) return;
+      if (LATER.includes(error.code)) this.#clock.setTimeout(() => this.#fetch({ key, version }), AGAIN_MS);
+      else this.#fail({ code: 'fetch', message: `The value of "${key}" could not be read: ${error.message}`, key });
+    };
+    const arrived = value => value !== undefined && this.#run(() => this.#engine.fetched(key, version, value));
+    readValue((op, args) => this.call(op, args), { key, version, type }).then(arrived, failed);
   }
 
   #result({ opId, result, error }) {

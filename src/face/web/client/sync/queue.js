@@ -110,10 +110,14 @@ export class Queue {
     return this.#edits.get(id);
   }
 
-  /** The connection is gone: everything is to be sent again, in order. */
+  /**
+   * The connection is gone: everything is to be sent again, in order. But of two values of a key only the later one: the
+   * server may have done that one and put off the one before, which would come after it now.
+   */
   rewind() {
     this.#flight.clear();
     this.#bytes = 0;
+    for (const edits of [...this.#ofKey.values()]) if (edits.length > 1) this.#supersede(edits);
     this.#waiting = this.all().map(edit => [edit, edit.turn]);
   }
 
@@ -131,12 +135,23 @@ export class Queue {
     }
     this.remove(edit);
     if (later.some(({ kind }) => kind === 'delete')) return;
-    const named = later.flatMap(({ attributes }) => Object.keys(attributes ?? {}));
-    const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !named.includes(name));
+    const rest = left(edit, later);
     const isOver = edit.kind !== 'set' || later.some(({ kind }) => kind === 'set');
     const { key, value } = edit;
     if (!isOver) this.add({ kind: 'set', key, value, attributes: Object.fromEntries(rest) });
     else if (rest.length > 0) this.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest) });
+  }
+
+  #supersede(edits) {
+    const sent = edits.filter(edit => edit.sent && !isConditional(edit));
+    for (const [at, edit] of sent.entries()) {
+      const later = sent.slice(at + 1);
+      const isOver = later.some(({ kind }) => kind !== 'attributes');
+      if (later.length === 0 || (edit.kind !== 'attributes' && !isOver)) continue;
+      const rest = edit.kind === 'delete' || later.some(({ kind }) => kind === 'delete') ? [] : left(edit, later);
+      if (rest.length === 0) this.remove(edit);
+      else Object.assign(edit, { kind: 'attributes', value: undefined, attributes: Object.fromEntries(rest) });
+    }
   }
 
   /** Edits of an earlier start, before all others. They may have been sent. */
@@ -155,6 +170,12 @@ export class Queue {
   saved() {
     return this.all().map(({ turn: _, met: __, ...edit }) => edit);
   }
+}
+
+/** The attributes of an edit of which the later ones say nothing. */
+function left(edit, later) {
+  const named = later.flatMap(({ attributes }) => Object.keys(attributes ?? {}));
+  return Object.entries(edit.attributes ?? {}).filter(([name]) => !named.includes(name));
 }
 
 const isConditional = edit => edit.ifVersion !== undefined || edit.isSeed;

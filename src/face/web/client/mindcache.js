@@ -1,10 +1,10 @@
 // MindCache: keys for people, programs and models; alone, or one of many on a server.
-import { imported, shown } from './attributes.js';
-import { RESERVED } from './keys.js';
-import { read } from './markdown-reader.js';
-import { write } from './markdown.js';
-import { ToolKeys } from './tools.js';
-import { connect } from '../sync/link.js';
+import { imported, shown } from './core/attributes.js';
+import { RESERVED } from './core/keys.js';
+import { read } from './core/markdown-reader.js';
+import { write } from './core/markdown.js';
+import { ToolKeys } from './core/tools.js';
+import { connect } from './sync/link.js';
 
 export class MindCache extends ToolKeys {
   constructor(options = {}) {
