@@ -72,6 +72,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("uninstall", "mindcache uninstall --client cursor"),
     ("print-config", "mindcache print-config --client zed"),
+    ("client", "mindcache client --out vendor/mindcache && npm install ./vendor/mindcache"),
     ("doctor", "mindcache doctor\nmindcache doctor --deep --json"),
     ("sql", "mindcache sql \"SELECT key, version FROM keys WHERE type = 'json'\""),
     (

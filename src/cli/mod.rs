@@ -5,6 +5,7 @@ mod backup;
 pub mod bench;
 mod beside;
 mod child;
+mod client;
 mod clients;
 mod complete;
 mod config;
@@ -139,6 +140,8 @@ enum Command {
     Uninstall(clients::UninstallArgs),
     /// Print what is to be pasted into the config of a client
     PrintConfig(clients::PrintArgs),
+    /// Write the JavaScript client as a folder that npm takes
+    Client(client::ClientArgs),
     /// Look whether the store is well and clients would be answered; exits 0 only then
     Doctor(doctor::DoctorArgs),
     /// Show the settings and where each comes from: flags, environment, config.toml of the data folder
@@ -222,6 +225,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Install(args) => return clients::install(&args, &settings, &instance, output),
         Command::Uninstall(args) => return clients::uninstall(&args, output),
         Command::PrintConfig(args) => return clients::print_config(&args, &settings, &instance, output),
+        Command::Client(args) => return client::run(&args, output),
         Command::Completions(args) => return complete::completions(&args, output),
         Command::Config(args) => return config::run(&args, output),
         other => other,
@@ -271,6 +275,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             | Command::Install(_)
             | Command::Uninstall(_)
             | Command::PrintConfig(_)
+            | Command::Client(_)
             | Command::Completions(_)
             | Command::Config(_) => Ok(()),
         };

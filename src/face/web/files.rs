@@ -1,4 +1,4 @@
-//! The files of the page: in the program, compressed once, under the hash of all of them.
+//! The files of the page: in the program, compressed once, under the hash of all of them. Those of the client likewise.
 
 use std::{collections::HashMap, io::Write as _, sync::LazyLock};
 
@@ -8,14 +8,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::digest::hex;
 
-/// Each file by its path below `app/`.
+/// Each file by its path below a folder.
 macro_rules! files {
-    ($($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!("app/", $name)))),+] };
+    ($folder:literal: $($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!($folder, $name)))),+] };
 }
+pub(super) use files;
 
 const INDEX: &str = include_str!("app/index.html");
 
-const FILES: &[(&str, &str)] = files![
+const FILES: &[(&str, &str)] = files!["app/":
     "css/base.css",
     "css/detail.css",
     "css/keys.css",
@@ -71,22 +72,30 @@ impl Tree {
     }
 
     fn new() -> Self {
-        let mut hasher = Sha256::new();
-        for (name, text) in [("index.html", INDEX)].iter().chain(FILES) {
-            hasher.update(format!("{name} {}\n", text.len()));
-            hasher.update(text);
-        }
-        let hash = hex(hasher.finalize().get(..8).unwrap_or_default());
+        let hash = hash([("index.html", INDEX)].iter().chain(FILES));
         let index = serve("index.html", INDEX.replace("{hash}", &hash));
         let files = FILES.iter().map(|(name, text)| (*name, serve(name, (*text).to_owned()))).collect();
         Self { hash, index, files }
     }
 }
 
-fn serve(name: &str, text: String) -> Served {
+/// The hash of files, of their names too.
+pub(super) fn hash<'a>(files: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> String {
+    let mut hasher = Sha256::new();
+    for (name, text) in files {
+        hasher.update(format!("{name} {}\n", text.len()));
+        hasher.update(text);
+    }
+    hex(hasher.finalize().get(..8).unwrap_or_default())
+}
+
+/// A file, made ready to be served.
+pub(super) fn serve(name: &str, text: String) -> Served {
     let kind = match name.rsplit('.').next() {
-        Some("mjs") => "text/javascript; charset=utf-8",
+        Some("mjs" | "js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("ts" | "md") => "text/plain; charset=utf-8",
         _ => "text/html; charset=utf-8",
     };
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -96,13 +105,13 @@ fn serve(name: &str, text: String) -> Served {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
 
     /// The files of the folder, by their paths in it.
-    fn on_disk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+    pub(in crate::face::web) fn on_disk(folder: &Path, root: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -131,7 +140,7 @@ mod tests {
     }
 
     /// The files that one imports, by their paths.
-    fn imports(name: &str, text: &str) -> Vec<String> {
+    pub(in crate::face::web) fn imports(name: &str, text: &str) -> Vec<String> {
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         let found = text.split("from '").chain(text.split("import('")).skip(1);
         let relative = found.filter_map(|rest| rest.split('\'').next()).filter(|path| path.starts_with('.'));

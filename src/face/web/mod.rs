@@ -2,6 +2,7 @@
 //!
 //! The files hold no data and are public. All but the first are named after what they hold, so they never go stale.
 
+mod client;
 mod files;
 mod login;
 
@@ -17,6 +18,7 @@ use axum::{
 };
 
 use super::http::Pages;
+pub use client::files as client_files;
 use files::{Served, Tree};
 
 /// What a page may do: load from here alone, never make code of text, never be framed.
@@ -24,10 +26,13 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
                    connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
                    require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The routes without data, for anyone on this machine: the page, its files, and a code for a sign-in.
+/// The routes without data, for anyone on this machine: the page, its files, the client, and a code for a sign-in.
 pub fn open_routes(pages: Option<Pages>) -> Router {
-    let files =
-        Router::new().route("/", get(index)).route("/page/{hash}/{*name}", get(file)).layer(middleware::from_fn(dress));
+    let files = Router::new()
+        .route("/", get(index))
+        .route("/page/{hash}/{*name}", get(file))
+        .route("/client/{*name}", get(client::file))
+        .layer(middleware::from_fn(dress));
     let login = Router::new().route("/api/sign-in", post(login::exchange)).with_state(pages.map(Arc::new));
     files.merge(login)
 }
@@ -58,13 +63,18 @@ async fn dress(request: Request, next: Next) -> Response {
 
 async fn index(headers: HeaderMap) -> Response {
     let tree = Tree::get();
-    let tag = format!("\"{}\"", tree.hash);
+    fresh(&tree.index, &tree.hash, &headers)
+}
+
+/// A file whose name stays when it changes: the browser asks each time whether it is still the one of this hash.
+fn fresh(file: &Served, hash: &str, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{hash}\"");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".into())])
             .into_response();
     }
-    let mut response = answer(&tree.index, &headers, "no-cache");
+    let mut response = answer(file, headers, "no-cache");
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }

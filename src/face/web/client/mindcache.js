@@ -73,6 +73,11 @@ export class MindCache extends ToolKeys {
     return this._link?.pending ?? 0;
   }
 
+  /** The version of a key on the server, for `ifVersion`; 0 when it has none. */
+  getVersion(key) {
+    return this._link?.versionOf(key) ?? 0;
+  }
+
   /** Resolves when everything that the server has was seen. */
   async waitForSync() {
     await this._link?.loaded();
