@@ -226,9 +226,10 @@ export class Engine {
       this.#putOff(edit, now);
     } else if (told.code === 'NO_PERMISSION' && edit.defaults && !edit.isPlain) {
       // Agents may not make a key part of the prompt: it is made as the server makes keys.
-      this.drop(edit);
-      const { kind, key, value, named: attributes, ttlMs } = edit;
-      this.queue.add({ kind, key, value, attributes, ttlMs, isPlain: true, over: edit.over });
+      Object.assign(edit, { attributes: edit.named, defaults: undefined, isPlain: true });
+      if (this.queue.ofKey(edit.key).at(-1) === edit) this.queue.renew(edit);
+      else this.queue.again(edit);
+      this.do({ do: 'changed', keys: [edit.key] });
     } else {
       this.#refuse(edit, errorOf(told));
     }

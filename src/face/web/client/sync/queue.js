@@ -34,8 +34,7 @@ export class Queue {
 
   /** The turn of the oldest edit; none is infinitely late. */
   get oldest() {
-    for (const edit of this.#edits.values()) return edit.turn;
-    return Infinity;
+    return this.all().reduce((least, { turn }) => Math.min(least, turn), Infinity);
   }
 
   find = id => this.#edits.get(id);
@@ -53,11 +52,15 @@ export class Queue {
       this.#insert(last);
       return last;
     }
-    this.#count += 1;
-    const added = { ...edit, id: `${this.replica}-${this.#count}`, sent: false };
+    const added = { ...edit, id: this.#newId(), sent: false };
     this.#ofKey.set(edit.key, [...this.ofKey(edit.key), added]);
     this.#insert(added);
     return added;
+  }
+
+  #newId() {
+    this.#count += 1;
+    return `${this.replica}-${this.#count}`;
   }
 
   #insert(edit) {
@@ -119,6 +122,15 @@ export class Queue {
     this.#bytes = 0;
     for (const edits of [...this.#ofKey.values()]) if (edits.length > 1) this.#supersede(edits);
     this.#waiting = this.all().map(edit => [edit, edit.turn]);
+  }
+
+  /** An edit that was refused as it was goes in another form, under an id of its own. */
+  renew(edit) {
+    this.#landed(edit);
+    this.#edits.delete(edit.id);
+    Object.assign(edit, { id: this.#newId(), sent: false });
+    this.#edits.set(edit.id, edit);
+    this.#waiting.push([edit, edit.turn]);
   }
 
   /**

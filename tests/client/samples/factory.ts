@@ -1,0 +1,12 @@
+// OR: Factory function
+import { createCloudMindCache } from 'mindcache/cloud';
+const mc = createCloudMindCache({
+  projectId: 'my-project',
+  instanceId: 'main',
+  apiKey: 'mc_live_xxxxx'
+});
+
+// Same API for both!
+mc.set_value('name', 'Alice');
+const tools = mc.get_aisdk_tools();
+const prompt = mc.get_system_prompt();

@@ -1,0 +1,73 @@
+// A server in a folder of its own, which may be killed and started again where it was.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const binary = process.env.MINDCACHE_BINARY;
+
+export class Server {
+  folder = mkdtempSync(join(tmpdir(), 'mindcache-js-'));
+  listen = '127.0.0.1:0';
+  said = '';
+
+  static async start(...flags) {
+    const server = new Server();
+    server.flags = flags;
+    await server.start();
+    return server;
+  }
+
+  /** Runs a command as a person does; answers with what it printed. */
+  async person(...args) {
+    return (await promisify(execFile)(binary, ['--data-dir', this.folder, ...args], { maxBuffer: 64 * 1024 * 1024 })).stdout.trimEnd();
+  }
+
+  get token() {
+    return readFileSync(join(this.folder, 'token'), 'utf8').trim();
+  }
+
+  async start() {
+    this.child = spawn(binary, ['--data-dir', this.folder, 'serve', '--listen', this.listen, ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stderr.on('data', text => { this.said += text; });
+    let printed = '';
+    for await (const text of this.child.stdout) {
+      printed += text;
+      const found = /listening on (http:\/\/(\S+))\n/.exec(printed);
+      if (!found) continue;
+      [, this.url, this.listen] = found;
+      // Nobody reads on, and the server must not wait for that.
+      break;
+    }
+    if (!this.url) throw new Error(`the server did not start: ${this.said}`);
+  }
+
+  async kill(signal = 'SIGKILL') {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = once(this.child, 'exit');
+    this.child.kill(signal);
+    await gone;
+  }
+
+  async remove() {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits for something that must come; looks at each change of a MindCache. */
+export function until(mc, what, isSo, seconds = 20) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => { end(); reject(new Error(`waited ${seconds} s for ${what}`)); }, seconds * 1_000);
+    const end = mc.subscribeToAll(look);
+    function look() {
+      if (!isSo()) return;
+      clearTimeout(timer);
+      end();
+      resolve();
+    }
+    look();
+  });
+}
