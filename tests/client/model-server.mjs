@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 /** Values longer than this go by name. */
 const INLINE = 120;
-const MOST_IN_PIECE = 7;
+const MOST_IN_PIECE = 3;
 
 const DEFAULTS = { type: 'text', contentType: null, contentTags: [], systemTags: ['LLMRead', 'LLMWrite'], zIndex: 0 };
 const canonical = attributes => {

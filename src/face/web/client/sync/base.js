@@ -15,20 +15,22 @@ export class Base {
     return this.records.get(key)?.version ?? 0;
   }
 
-  /** A change as it happened; answers with the key, or with nothing when a later one is known. */
+  #known = key => Math.max(this.versionOf(key), this.#ahead.get(key) ?? 0);
+
+  /** A change as it happened; answers with the key and what it was, or with nothing when a later one is known. */
   apply({ key, version, seq, ...told }, isDeleted) {
     if (this.#staged) put(this.#staged, key, { version, ...told }, isDeleted);
-    const known = Math.max(this.versionOf(key), this.#ahead.get(key) ?? 0);
-    const isNew = version >= known;
+    const isNew = version >= this.#known(key);
+    const before = this.records.get(key);
     if (isNew) put(this.records, key, { version, ...told }, isDeleted);
     this.reached(seq);
-    return isNew ? key : undefined;
+    return isNew ? [[key, before]] : [];
   }
 
   /** All keys but these are gone. */
   cleared({ kept, seq }) {
-    const gone = [...this.records].filter(([key, { version }]) => !kept.includes(key) && version <= seq).map(([key]) => key);
-    for (const key of gone) this.records.delete(key);
+    const gone = [...this.records].filter(([key, { version }]) => !kept.includes(key) && version <= seq);
+    for (const [key] of gone) this.records.delete(key);
     for (const key of this.#staged?.keys() ?? []) if (!kept.includes(key)) this.#staged.delete(key);
     this.reached(seq);
     return gone;
@@ -48,24 +50,24 @@ export class Base {
   acknowledged(key, version, after, isPart) {
     // What came with the stream is at least as new.
     if (this.seq !== null && version <= this.seq) return false;
-    if (version < this.versionOf(key)) return false;
+    if (version < this.#known(key)) return false;
     put(this.records, key, { ...after, version }, !after);
     if (after && isPart) this.records.get(key).isMissing = true;
     this.#ahead.set(key, version);
     return true;
   }
 
-  /** A piece of the server's answer to a connection; with the last one, the keys that it concerns. */
+  /** A piece of the server's answer to a connection; with the last one, the keys that it concerns, and what they were. */
   sync({ data = {}, deleted = [], full = true, more = false, seq, log }) {
     if (!full) {
       const changed = [];
-      for (const [key, told] of Object.entries(data)) changed.push(this.apply({ key, ...told }, false));
+      for (const [key, told] of Object.entries(data)) changed.push(...this.apply({ key, ...told }, false));
       for (const key of deleted) {
-        changed.push(key);
+        changed.push([key, this.records.get(key)]);
         this.records.delete(key);
       }
       if (!more) this.#arrived(log, seq);
-      return changed.filter(key => key !== undefined);
+      return changed;
     }
     this.#staged ??= new Map();
     for (const [key, told] of Object.entries(data)) put(this.#staged, key, told, false);
@@ -77,7 +79,7 @@ export class Base {
     for (const [key, record] of this.records) keepValue(record, before.get(key));
     this.seq = null;
     this.#arrived(log, seq);
-    return [...new Set([...before.keys(), ...this.records.keys()])];
+    return [...new Set([...before.keys(), ...this.records.keys()])].map(key => [key, before.get(key)]);
   }
 
   #arrived(log, seq) {

@@ -23,14 +23,16 @@ export class Conflicts {
   }
 
   /** Somebody else changed a key. If edits of ours are still to come, they will overwrite it. */
-  met(key) {
+  met(key, before) {
     for (const late of this.#late.splice(0)) this.refused(late.edit, late.version);
-    const version = this.#base.versionOf(key) || this.#base.seq;
+    const record = this.#base.records.get(key);
     const edits = this.engine.queue.ofKey(key);
-    const value = this.#value(key);
-    if (edits.some(edit => isSame(edit.value, value))) return;
+    // Of what was on its way when a connection broke the answer may be lost: then this is ours.
+    const isOurs = record?.isMissing ? edits.some(edit => edit.sent) : edits.some(edit => isSame(edit.value, record?.value));
+    if (isOurs || (before && record && isSame(before.value, record.value))) return;
+    const version = record?.version ?? this.#base.seq;
     const first = edits.find(edit => edit.ifVersion === undefined && edit.kind !== 'attributes');
-    if (first && version > first.over) first.met = { value, version };
+    if (first && version > first.over) first.met = { value: record?.value, version };
   }
 
   /** An edit of ours was done. */

@@ -6,7 +6,7 @@
 import { Base } from './base.js';
 import { Conflicts } from './conflicts.js';
 import { Queue } from './queue.js';
-import { after, attributesOf, message } from './wire.js';
+import { after, attributesOf, message, needsValue } from './wire.js';
 
 /** Milliseconds: from the beginning of a connection to all keys; without a word before a ping; from there to its answer. */
 export const OPEN_MS = 30_000;
@@ -66,7 +66,8 @@ export class Engine {
 
   /** The key as it is read. */
   view(key) {
-    return this.queue.ofKey(key).reduce(after, this.base.records.get(key));
+    const edits = this.queue.ofKey(key).filter(({ isPast }) => !isPast);
+    return edits.reduce(after, this.base.records.get(key));
   }
 
   keys = () => new Set([...this.base.records.keys(), ...this.queue.all().map(({ key }) => key)]);
@@ -190,7 +191,7 @@ export class Engine {
     }
     const changed = this.base.apply(record, false);
     if (own) this.#acknowledge(own, told.version);
-    this.#changed([changed], opId !== undefined);
+    this.#changed(changed, opId !== undefined);
     if (this.base.records.get(key)?.isMissing) this.do({ do: 'fetch', key, version: told.version });
   }
 
@@ -198,12 +199,14 @@ export class Engine {
     const changed = this.base.apply(told, true);
     const own = this.queue.find(told.opId);
     if (own) this.#acknowledge(own, told.version);
-    this.#changed([changed], told.opId !== undefined);
+    this.#changed(changed, told.opId !== undefined);
   }
 
   #ack(told) {
     const edit = this.queue.find(told.opId);
-    if (edit) this.#acknowledge(edit, told.version);
+    // A key that was not there has no version, but it is known until when it was not.
+    const wasGone = edit?.kind === 'delete' && told.changed === false;
+    if (edit) this.#acknowledge(edit, wasGone ? told.seq : told.version);
   }
 
   #result(told) {
@@ -237,18 +240,31 @@ export class Engine {
 
   /** A large value came, from `fetch`. */
   fetched(key, version, value) {
-    if (this.base.fetched(key, version, value)) this.#changed([key], true);
+    if (this.base.fetched(key, version, value)) this.#changed([[key]], true);
   }
 
   #acknowledge(edit, version) {
-    const before = this.base.records.get(edit.key);
-    if (version !== undefined) this.base.acknowledged(edit.key, version, after(before, edit), edit.kind === 'attributes');
+    // What the server named only is what we wrote.
+    if (edit.kind === 'set') this.base.fetched(edit.key, version, edit.value);
+    const edits = this.queue.ofKey(edit.key);
+    // Those before it were done too, though their answers are still to come.
+    const done = edits.slice(0, edits.indexOf(edit) + 1).filter(({ isPast }) => !isPast);
+    const now = done.reduce(after, this.base.records.get(edit.key));
+    if (version !== undefined) this.base.acknowledged(edit.key, version, now, done.every(({ kind }) => kind === 'attributes'));
     this.conflicts.acknowledged(edit, version);
     for (const before of this.queue.ofKey(edit.key)) {
       if (before === edit) break;
       before.isPast = true;
+      if (edit.kind !== 'attributes') before.isOver = true;
     }
+    for (const later of this.queue.ofKey(edit.key)) if (later.turn > edit.turn) later.follows = version;
+    // Sent again after a loss, the one before was done after this one, which was done at first: it is to stand.
+    if (version < edit.follows && !edit.isOver && this.queue.ofKey(edit.key).at(-1) === edit) this.#redo(edit);
     this.drop(edit);
+  }
+
+  #redo({ kind, key, value, attributes, ttlMs }) {
+    this.queue.add({ kind, key, value, attributes, ttlMs, over: this.versionOf(key) });
   }
 
   /** Takes an edit out: it is done, or will not be. */
@@ -268,11 +284,11 @@ export class Engine {
     if (edit) this.#refuse(edit, { code: 'too_large', message: what });
   }
 
-  #changed(keys, isOwn = false) {
-    const changed = keys.filter(key => key !== undefined);
+  /** Keys that the server told of, with what they were. */
+  #changed(changed, isOwn = false) {
     if (changed.length === 0) return;
-    if (!isOwn) for (const key of changed) this.conflicts.met(key);
-    this.do({ do: 'changed', keys: changed });
+    if (!isOwn) for (const [key, before] of changed) this.conflicts.met(key, before);
+    this.do({ do: 'changed', keys: changed.map(([key]) => key) });
     this.do({ do: 'moved' });
   }
 
@@ -292,6 +308,7 @@ export class Engine {
 
   /** Before an edit goes for the first time: defaults are for a key that is not there. */
   #settle(edit) {
+    if (edit.kind === 'attributes' && needsValue(edit.attributes)) Object.assign(edit, { kind: 'set', value: this.view(edit.key)?.value });
     if (!edit.defaults) return;
     const edits = this.queue.ofKey(edit.key);
     const before = edits.slice(0, edits.indexOf(edit)).reduce(after, this.base.records.get(edit.key));
@@ -301,7 +318,8 @@ export class Engine {
 
   /** It goes again later, unless one of its key went or goes after it: that one would be undone. */
   #putOff(edit, now) {
-    if (edit.isPast) {
+    edit.isPast = false;
+    if (edit.isOver) {
       if (Object.keys(edit.attributes ?? {}).length > 0) this.#refuse(edit, { code: 'overloaded', message: `Attributes of "${edit.key}" were not taken` });
       else this.drop(edit);
       return;

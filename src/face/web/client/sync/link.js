@@ -6,7 +6,7 @@ import { browserStorage } from './browser-storage.js';
 import { AGAIN_MS, Engine, LATER } from './engine.js';
 import { Store } from './store.js';
 import { readValue } from './values.js';
-import { known, needsValue } from './wire.js';
+import { known } from './wire.js';
 
 const CLOCK = {
   now: () => performance.now(),
@@ -133,7 +133,6 @@ export class Link {
     const isNothing = kind === 'set' && entry && isSame(entry.value, edit.value) && Object.keys(attributes).length === 0;
     if (isNothing && edit.ifVersion === undefined && edit.ttlMs === undefined) return;
     const done = { ...edit, attributes: known(attributes) };
-    if (kind === 'attributes' && needsValue(attributes)) Object.assign(done, { kind: 'set', value: entry.value });
     if (done.kind === 'set') {
       // What the program does to an object later is no edit.
       done.value = edit.value === undefined ? null : structuredClone(done.value);

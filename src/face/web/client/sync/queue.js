@@ -113,24 +113,11 @@ export class Queue {
     return this.#edits.get(id);
   }
 
-  /**
-   * The connection is gone: everything is to be sent again, in order. But of two values of a key only the later one: the
-   * server may have done that one and put off the one before, which would come after it now.
-   */
+  /** The connection is gone: everything is to be sent again, in order. */
   rewind() {
     this.#flight.clear();
     this.#bytes = 0;
-    for (const edits of [...this.#ofKey.values()]) if (edits.length > 1) this.#supersede(edits);
     this.#waiting = this.all().map(edit => [edit, edit.turn]);
-  }
-
-  /** An edit that was refused as it was goes in another form, under an id of its own. */
-  renew(edit) {
-    this.#landed(edit);
-    this.#edits.delete(edit.id);
-    Object.assign(edit, { id: this.#newId(), sent: false });
-    this.#edits.set(edit.id, edit);
-    this.#waiting.push([edit, edit.turn]);
   }
 
   /**
@@ -152,18 +139,6 @@ export class Queue {
     const { key, value } = edit;
     if (!isOver) this.add({ kind: 'set', key, value, attributes: Object.fromEntries(rest) });
     else if (rest.length > 0) this.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest) });
-  }
-
-  #supersede(edits) {
-    const sent = edits.filter(edit => edit.sent && !isConditional(edit));
-    for (const [at, edit] of sent.entries()) {
-      const later = sent.slice(at + 1);
-      const isOver = later.some(({ kind }) => kind !== 'attributes');
-      if (later.length === 0 || (edit.kind !== 'attributes' && !isOver)) continue;
-      const rest = edit.kind === 'delete' || later.some(({ kind }) => kind === 'delete') ? [] : left(edit, later);
-      if (rest.length === 0) this.remove(edit);
-      else Object.assign(edit, { kind: 'attributes', value: undefined, attributes: Object.fromEntries(rest) });
-    }
   }
 
   /** Edits of an earlier start, before all others. They may have been sent. */
