@@ -244,12 +244,12 @@ export class Engine {
   }
 
   #acknowledge(edit, version) {
-    // What the server named only is what we wrote.
-    if (edit.kind === 'set') this.base.fetched(edit.key, version, edit.value);
     const edits = this.queue.ofKey(edit.key);
     // Those before it were done too, though their answers are still to come.
     const done = edits.slice(0, edits.indexOf(edit) + 1).filter(({ isPast }) => !isPast);
     const now = done.reduce(after, this.base.records.get(edit.key));
+    // What the server only named is what we wrote.
+    if (done.some(({ kind }) => kind === 'set')) this.base.fetched(edit.key, version, now?.value);
     if (version !== undefined) this.base.acknowledged(edit.key, version, now, done.every(({ kind }) => kind === 'attributes'));
     this.conflicts.acknowledged(edit, version);
     for (const before of this.queue.ofKey(edit.key)) {
