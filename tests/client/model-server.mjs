@@ -26,6 +26,8 @@ export class ModelServer {
   #done = new Map();
   #sessions = new Set();
   #batch = [];
+  /** Whether answers come in the order of what they answer. */
+  isOrdered = true;
   /** How often an edit is put off. */
   overload = 0;
 
@@ -151,6 +153,7 @@ class Session {
   constructor(server, line) {
     this.server = server;
     this.line = line;
+    this.answered = 0;
     this.lag = server.world.pick([0, 10]);
   }
 
@@ -197,7 +200,11 @@ class Session {
   tell(message) {
     const { world } = this.server;
     const isChange = message.type.startsWith('key_');
-    const late = isChange ? this.lag : world.pick([0, 0, 5, 50]);
+    let late = isChange ? this.lag : world.pick([0, 0, 5, 50]);
+    if (!isChange && this.server.isOrdered) {
+      this.answered = Math.max(this.answered, world.time + late);
+      late = this.answered - world.time;
+    }
     world.after(late, () => this.line.isOpen && this.line.toClient(message));
   }
 

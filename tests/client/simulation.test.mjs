@@ -112,7 +112,7 @@ async function settle(world, server, programs) {
   await world.run(60_000);
 }
 
-function check(server, programs, wasOverloaded = false) {
+function check(server, programs, { overload = 0, isOrdered = true } = {}) {
   for (const { name, mc, errors } of programs) {
     assert.equal(mc.pending, 0, `${name} has edits left`);
     assert.deepEqual(held(mc), kept(server), `${name} differs from the server`);
@@ -129,11 +129,13 @@ function check(server, programs, wasOverloaded = false) {
     const place = `${name} ${key}`;
     // An edit of attributes has the value that stands there.
     const isOwn = programs.find(program => program.name === name)?.own.includes(key);
-    if (isOwn && !wasOverloaded) assert.ok(Number(number) >= (last.get(place) ?? 0), `${key} went back from ${last.get(place)} to ${number}`);
+    // What was put off may come after a later edit, which is then done anew.
+    if (isOwn && overload === 0) assert.ok(Number(number) >= (last.get(place) ?? 0), `${key} went back from ${last.get(place)} to ${number}`);
     last.set(place, Number(number));
   }
   for (const { faults, expected } of programs) {
-    if (!wasOverloaded) assert.deepEqual(faults, []);
+    // An answer that overtakes another may show an older value for a moment.
+    if (overload === 0 && isOrdered) assert.deepEqual(faults, []);
     for (const [key, { value }] of expected) assert.equal(server.keys.get(key)?.value, value, `the last edit of ${key}`);
   }
   for (const { name, acknowledged } of programs) {
@@ -156,6 +158,7 @@ async function run(seed) {
   const world = new World(seed);
   const server = new ModelServer(world);
   const overload = server.overload = world.pick([0, 0, 0.05, 0.3]);
+  server.isOrdered = world.random() < 0.5;
   const programs = ['a', 'b', 'c'].slice(0, 2 + world.below(2)).map(name => new Program(world, server, name));
   for (let step = 0; step < 120; step += 1) {
     await world.run(world.pick([1, 5, 30, 200, 2_000, 20_000]));
@@ -175,8 +178,7 @@ async function run(seed) {
     else if (what < 0.99) server.person(world.pick(SHARED), 'p:1');
   }
   await settle(world, server, programs);
-  // What was put off may come after a later edit, which is then done anew.
-  check(server, programs, overload > 0);
+  check(server, programs, { overload, isOrdered: server.isOrdered });
   for (const { mc } of programs) mc.disconnect();
 }
 

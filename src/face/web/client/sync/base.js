@@ -103,6 +103,13 @@ export class Base {
     return true;
   }
 
+  /** A value that we wrote, at its version: it need not be asked for, and until a later one is here it is the latest. */
+  written(key, version, value) {
+    const record = this.records.get(key);
+    if (!record?.isMissing || !(version <= record.version)) return;
+    this.records.set(key, { ...record, value, isMissing: version !== record.version });
+  }
+
   restore({ instance, log, seq, records }) {
     Object.assign(this, { instance, log, seq, records: new Map(records) });
   }

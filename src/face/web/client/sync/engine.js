@@ -244,18 +244,21 @@ export class Engine {
   }
 
   #acknowledge(edit, version) {
+    if (edit.kind === 'set') this.base.written(edit.key, version, edit.value);
+    // Those before it were done too, though their answers are still to come. Of what was sent before the connection was
+    // lost nobody knows: it may have been done long ago.
     const edits = this.queue.ofKey(edit.key);
-    // Those before it were done too, though their answers are still to come.
-    const done = edits.slice(0, edits.indexOf(edit) + 1).filter(({ isPast }) => !isPast);
+    const before = edits.slice(0, edits.indexOf(edit)).filter(({ isPast }) => !isPast);
+    const done = before.some(({ isResent }) => isResent) ? [edit] : [...before, edit];
     const now = done.reduce(after, this.base.records.get(edit.key));
-    // What the server only named is what we wrote.
-    if (done.some(({ kind }) => kind === 'set')) this.base.fetched(edit.key, version, now?.value);
     if (version !== undefined) this.base.acknowledged(edit.key, version, now, done.every(({ kind }) => kind === 'attributes'));
     this.conflicts.acknowledged(edit, version);
-    for (const before of this.queue.ofKey(edit.key)) {
-      if (before === edit) break;
-      before.isPast = true;
-      if (edit.kind !== 'attributes') before.isOver = true;
+    for (const earlier of before) {
+      if (edit.kind !== 'attributes') earlier.isOver = true;
+      // Of a key that was deleted since, nothing is left to be said.
+      const names = edit.kind === 'delete' ? earlier.attributes : edit.attributes;
+      earlier.taken = [...(earlier.taken ?? []), ...Object.keys(names ?? {})];
+      earlier.isPast = earlier.isOver || !earlier.isResent;
     }
     for (const later of this.queue.ofKey(edit.key)) if (later.turn > edit.turn) later.follows = version;
     // Sent again after a loss, the one before was done after this one, which was done at first: it is to stand.
@@ -320,8 +323,9 @@ export class Engine {
   #putOff(edit, now) {
     edit.isPast = false;
     if (edit.isOver) {
-      if (Object.keys(edit.attributes ?? {}).length > 0) this.#refuse(edit, { code: 'overloaded', message: `Attributes of "${edit.key}" were not taken` });
-      else this.drop(edit);
+      const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
+      this.drop(edit);
+      if (rest.length > 0) this.queue.add({ kind: 'attributes', key: edit.key, attributes: Object.fromEntries(rest), over: edit.over });
       return;
     }
     if (this.queue.ofKey(edit.key).at(-1) !== edit) {

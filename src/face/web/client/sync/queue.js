@@ -102,6 +102,7 @@ export class Queue {
   /** What `next` gave is on its way. */
   departed(edit, bytes) {
     this.#waiting.shift();
+    edit.isResent = edit.sent;
     edit.sent = true;
     this.#flight.set(edit.id, bytes);
     this.#bytes += bytes;
@@ -155,7 +156,7 @@ export class Queue {
 
   /** What `restore` takes. */
   saved() {
-    return this.all().map(({ turn: _, met: __, ...edit }) => edit);
+    return this.all().map(({ turn: _, met: __, isPast: ___, isOver: ____, taken: _____, ...edit }) => edit);
   }
 }
 
