@@ -58,7 +58,7 @@ export class Server {
 }
 
 /** Waits for something that must come; looks at each change of a MindCache. */
-export function until(mc, what, isSo, seconds = 20) {
+export function until(mc, what, isSo, seconds = 60) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => { end(); reject(new Error(`waited ${seconds} s for ${what}`)); }, seconds * 1_000);
     const end = mc.subscribeToAll(look);

@@ -37,9 +37,10 @@ export class Base {
   }
 
   /** Everything up to here was seen. */
-  reached(seq) {
+  reached(seq, log = this.log) {
     if (typeof seq !== 'number' || this.#staged || this.seq === null) return;
     this.seq = Math.max(this.seq, seq);
+    this.log = log;
     for (const [key, version] of this.#ahead) if (version <= this.seq) this.#ahead.delete(key);
   }
 

@@ -45,7 +45,7 @@ export class Engine {
     ack: (engine, told) => engine.#ack(told),
     result: (engine, told) => engine.#result(told),
     error: (engine, told, now) => engine.#error(told, now),
-    position: (engine, told) => engine.base.reached(told.seq),
+    position: (engine, told) => engine.base.reached(told.seq, told.log),
     presence: (engine, told) => engine.do({ do: 'presence', told: told.connections }),
   };
 
@@ -205,7 +205,7 @@ export class Engine {
   #ack(told) {
     const edit = this.queue.find(told.opId);
     // A key that was not there has no version, but it is known until when it was not.
-    const wasGone = edit?.kind === 'delete' && told.changed === false;
+    const wasGone = edit?.kind === 'delete' && told.changed === false && !told.version;
     if (edit) this.#acknowledge(edit, wasGone ? told.seq : told.version);
   }
 
@@ -263,6 +263,7 @@ export class Engine {
     for (const later of this.queue.ofKey(edit.key)) if (later.turn > edit.turn) later.follows = version;
     // Sent again after a loss, the one before was done after this one, which was done at first: it is to stand.
     if (version < edit.follows && !edit.isOver && this.queue.ofKey(edit.key).at(-1) === edit) this.#redo(edit);
+    this.do({ do: 'moved' });
     this.drop(edit);
   }
 
