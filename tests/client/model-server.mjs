@@ -28,6 +28,8 @@ export class ModelServer {
   #batch = [];
   /** Whether answers come in the order of what they answer. */
   isOrdered = true;
+  /** Whether who connects may not say system tags. */
+  isAgent = false;
   /** How often an edit is put off. */
   overload = 0;
 
@@ -100,6 +102,7 @@ export class ModelServer {
     const refuse = (code, more) => ({ type: 'error', code, error: code, key, opId, ...more });
     if (this.permission === 'read') return refuse('NO_PERMISSION');
     if (type === 'call' && op === 'read_key') return held ? { type: 'result', opId, result: piece(key, held, args) } : refuse('not_found');
+    if (this.isAgent && edit.attributes?.systemTags) return refuse('NO_PERMISSION');
     if (edit.ifVersion !== undefined && edit.ifVersion !== (held?.version ?? 0)) return refuse('version_mismatch', { current: { version: held?.version ?? 0 } });
     if (type === 'delete') {
       if (held) this.#change(session, { key, isDeleted: true, opId });

@@ -107,6 +107,19 @@ describe('edits', () => {
     assert.deepEqual([mc.get('k'), heard, errors, mc.pending], ['theirs', ['mine', 'theirs'], [['NO_PERMISSION', 'k']], 0]);
   });
 
+  test('an agent may not make in full are made as the server makes keys', async () => {
+    const stage = new Stage();
+    const { mc, errors } = await stage.client();
+    stage.server.isAgent = true;
+    mc.set_value('k', 1, { tags: ['t'] });
+    mc.set_value('k', 2);
+    const done = mc.flush();
+    await stage.world.run(1_000);
+    await done;
+    const { value, attributes } = stage.server.keys.get('k');
+    assert.deepEqual([value, attributes.contentTags, attributes.systemTags, mc.get('k'), errors], [2, ['t'], ['LLMRead', 'LLMWrite'], 2, []]);
+  });
+
   test('too large for the server do not even go', async () => {
     const stage = new Stage();
     const { mc, errors } = await stage.client();

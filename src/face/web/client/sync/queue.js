@@ -121,6 +121,15 @@ export class Queue {
     this.#waiting = this.all().map(edit => [edit, edit.turn]);
   }
 
+  /** An edit that was refused as it was goes in another form, under an id of its own. */
+  renew(edit) {
+    this.#landed(edit);
+    this.#edits.delete(edit.id);
+    Object.assign(edit, { id: this.#newId(), sent: false });
+    this.#edits.set(edit.id, edit);
+    this.#waiting.push([edit, edit.turn]);
+  }
+
   /**
    * The server could not take an edit now. It goes again, unless a later one of its key is on its way: going after that
    * one it would undo it, so only what the later ones leave goes.
