@@ -230,7 +230,8 @@ export class Engine {
     } else if (told.code === 'NO_PERMISSION' && edit.defaults && !edit.isPlain) {
       // Agents may not make a key part of the prompt: it is made as the server makes keys.
       Object.assign(edit, { attributes: edit.named, defaults: undefined, isPlain: true });
-      if (this.queue.ofKey(edit.key).at(-1) === edit) this.queue.renew(edit);
+      if (edit.isOver) this.#overtaken(edit);
+      else if (this.queue.ofKey(edit.key).at(-1) === edit) this.queue.renew(edit);
       else this.queue.again(edit);
       this.do({ do: 'changed', keys: [edit.key] });
     } else {
@@ -323,18 +324,17 @@ export class Engine {
   /** It goes again later, unless one of its key went or goes after it: that one would be undone. */
   #putOff(edit, now) {
     edit.isPast = false;
-    if (edit.isOver) {
-      const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
-      this.drop(edit);
-      if (rest.length > 0) this.queue.add({ kind: 'attributes', key: edit.key, attributes: Object.fromEntries(rest), over: edit.over });
-      return;
-    }
-    if (this.queue.ofKey(edit.key).at(-1) !== edit) {
-      this.queue.again(edit);
-      return;
-    }
+    if (edit.isOver) return this.#overtaken(edit);
+    if (this.queue.ofKey(edit.key).at(-1) !== edit) return this.queue.again(edit);
     if (this.#again.length === 0) this.deadline = now + AGAIN_MS;
     this.#again.push(edit);
+  }
+
+  /** It was not done, and a later one of its key was: what that one left is left to do. */
+  #overtaken(edit) {
+    const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
+    this.drop(edit);
+    if (rest.length > 0) this.queue.add({ kind: 'attributes', key: edit.key, attributes: Object.fromEntries(rest), over: edit.over });
   }
 
   #sendAgain(now) {
