@@ -207,6 +207,20 @@ describe('without a connection', () => {
     }
   });
 
+  test('what a broken answer had begun to tell is forgotten', async () => {
+    for (let at = 30; at < 200; at += 1) {
+      const stage = new Stage();
+      for (let number = 0; number < 12; number += 1) stage.server.person(`k${number}`, number);
+      const mc = createCloudMindCache(stage.config());
+      await stage.world.run(at);
+      stage.network.cut();
+      for (const key of ['k0', 'k1', 'k2']) stage.server.person(key, undefined);
+      stage.server.person('new', 1);
+      await stage.world.run(60_000);
+      assert.deepEqual(mc.keys().slice(0, -2).sort(), [...stage.server.keys.keys()].sort(), `cut at ${at}`);
+    }
+  });
+
   test('an edit that replaces what somebody else wrote says so', async () => {
     const stage = new Stage();
     const { mc, conflicts } = await stage.client();

@@ -49,7 +49,8 @@ const FILES: &[(&str, &str)] = files::files!["client/":
 pub fn files() -> impl Iterator<Item = (&'static str, String)> {
     FILES.iter().map(|(name, text)| {
         // Nothing but the package's own description names the version.
-        let text = if *name == "package.json" { text.replace("{version}", env!("CARGO_PKG_VERSION")) } else { (*text).into() };
+        let text =
+            if *name == "package.json" { text.replace("{version}", env!("CARGO_PKG_VERSION")) } else { (*text).into() };
         (*name, text)
     })
 }

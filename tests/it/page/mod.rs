@@ -1,6 +1,7 @@
 //! The live page without a browser: who gets in, what is served, what it is told. `tests/page/` drives it in a browser.
 
 mod changes;
+mod client;
 mod files;
 mod login;
 mod ops;
