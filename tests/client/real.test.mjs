@@ -121,6 +121,8 @@ describe('a server that is killed', () => {
     for (let round = 0; round < 3; round += 1) {
       for (let number = 0; number < 50; number += 1) one.set_value(`k${number}`, `${round} ${number}`);
       await one.flush();
+      // Only what was seen can be deleted.
+      await until(other, 'what one wrote', () => other.get('k49') === `${round} 49`);
       other.set_value('on its way', round);
       await server.kill();
       one.set_value('offline', round);
