@@ -33,15 +33,17 @@ export class Server {
     this.child = spawn(binary, ['--data-dir', this.folder, 'serve', '--listen', this.listen, ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stderr.on('data', text => { this.said += text; });
     let printed = '';
-    for await (const text of this.child.stdout) {
-      printed += text;
-      const found = /listening on (http:\/\/(\S+))\n/.exec(printed);
-      if (!found) continue;
-      [, this.url, this.listen] = found;
-      // Nobody reads on, and the server must not wait for that.
-      break;
-    }
-    if (!this.url) throw new Error(`the server did not start: ${this.said}`);
+    // Read to the end: a server whose pipe is closed could not print what else it has to say.
+    await new Promise((resolve, reject) => {
+      this.child.stdout.on('data', text => {
+        printed += text;
+        const found = /listening on (http:\/\/(\S+))\n/.exec(printed);
+        if (!found) return;
+        [, this.url, this.listen] = found;
+        resolve();
+      });
+      this.child.once('exit', code => reject(new Error(`the server ended with ${code}: ${this.said}`)));
+    });
   }
 
   async kill(signal = 'SIGKILL') {
@@ -60,7 +62,7 @@ export class Server {
 /** Waits for something that must come; looks at each change of a MindCache. */
 export function until(mc, what, isSo, seconds = 60) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => { end(); reject(new Error(`waited ${seconds} s for ${what}`)); }, seconds * 1_000);
+    const timer = setTimeout(() => { end(); reject(new Error(`waited ${seconds} s for ${what}: ${mc.connectionState}, ${mc.pending} pending`)); }, seconds * 1_000);
     const end = mc.subscribeToAll(look);
     function look() {
       if (!isSo()) return;
