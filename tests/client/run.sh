@@ -22,4 +22,4 @@ target/clients/node_modules/.bin/tsc --ignoreConfig --noEmit --strict --module n
   --types node --typeRoots target/clients/node_modules/@types target/client/types.ts target/client/samples/*.ts
 echo "types: ok"
 
-MINDCACHE_BINARY=$binary node --test --test-timeout=120000 --test-reporter=spec target/client/*.test.mjs
+MINDCACHE_BINARY=$binary node --test --test-timeout=300000 --test-reporter=spec target/client/*.test.mjs
