@@ -105,6 +105,8 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let address = listener.local_addr()?;
         // Before anybody is told of the server: whoever is may stop it at once.
         let signal = stop_signal()?;
+        // Whoever comes before the first request is served waits in the listener's queue.
+        let told = Whereabouts::tell(&data_dir, address);
         output.line(&format!("mindcache {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
         // Each port has its cookie, or two servers of this machine would sign each other out.
         let sign_ins = token.is_some().then(|| Arc::new(SignIns::new(Arc::clone(&kernel))));
@@ -138,7 +140,6 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let open = web::open_routes(pages).merge(rest::open()).merge(rest::admin(kernel, args.admin_token));
         let open = open.merge(sockets.routes());
         let routes = http::guarded(routes, open, access);
-        let told = Whereabouts::tell(&data_dir, address);
         let served = http::serve(listener, routes, stop, signal).await;
         told.forget();
         sockets.left().await;
