@@ -130,7 +130,7 @@ pub struct Settings {
 
 /// Raises the number of files that this process may have open to what the system allows it; answers that number.
 #[cfg(unix)]
-fn raise_descriptors() -> u64 {
+pub fn raise_descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     /// The most that macOS takes although it says that there is no limit.
     const MACOS_MOST: u64 = 10_240;
@@ -148,7 +148,7 @@ fn raise_descriptors() -> u64 {
 
 /// There is no such limit.
 #[cfg(not(unix))]
-fn raise_descriptors() -> u64 {
+pub fn raise_descriptors() -> u64 {
     u64::MAX
 }
 

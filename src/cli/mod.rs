@@ -148,7 +148,7 @@ enum Command {
     Config(config::ConfigArgs),
     /// Ask an instance in SQL, read-only: the tables keys, key_tags, changes, of _catalog instances
     Sql(sql::SqlArgs),
-    /// Measure this machine: start, writes, calls, scale, lists, push
+    /// Measure this machine: start, writes, calls, scale, lists, push, sync
     Bench(bench::BenchArgs),
     /// Print what makes your shell complete commands, keys and instances
     Completions(complete::CompletionsArgs),

@@ -13,14 +13,14 @@ use serde_json::json;
 
 use crate::{
     access::{proofs::Proofs, sign_in::SignIns, ws_tokens::WsTokens},
-    config::Settings,
+    config::{Settings, raise_descriptors},
     face::{
         http::{self, Access, Pages, Stop},
         mcp, rest,
         sync::Sockets,
         web,
     },
-    kernel::{Caller, Kernel},
+    kernel::{Caller, Kernel, most_connections},
     model::{
         instance::{InstanceId, InstanceRef},
         permission::{Mode, PrincipalKind},
@@ -140,7 +140,7 @@ pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, out
         let open = web::open_routes(pages).merge(rest::open()).merge(rest::admin(kernel, args.admin_token));
         let open = open.merge(sockets.routes());
         let routes = http::guarded(routes, open, access);
-        let served = http::serve(listener, routes, stop, signal).await;
+        let served = http::serve(listener, most_connections(raise_descriptors()), routes, stop, signal).await;
         told.forget();
         sockets.left().await;
         Ok(served?)

@@ -9,13 +9,13 @@ use std::{
     },
 };
 
-use crate::model::instance::InstanceId;
+use crate::model::{instance::InstanceId, limits};
 
 use super::{clock::Stopwatch, handle::Handle};
 
 /// Descriptors of an instance in use: the writer's database, WAL, shared memory and lock, a reader's database and WAL.
 const DESCRIPTORS: u64 = 6;
-/// Descriptors for everything else: connections of clients, readers at once, libraries.
+/// Descriptors for everything else: readers at once, libraries.
 const RESERVED: u64 = 200;
 /// Most instances whose files are open, however many descriptors there are: each takes 140 KiB.
 const MOST: u64 = 1000;
@@ -26,10 +26,20 @@ const SLACK: usize = 16;
 /// Readers kept beyond one for each instance, in the whole process.
 const MORE_READERS: usize = 32;
 
-/// How many instances may have files open with so many descriptors.
+/// Fewest connections, on a system that gives hardly any descriptors.
+const LEAST_CONNECTIONS: u64 = 128;
+
+/// How many instances may have files open with so many descriptors: half of these, as connections take the others.
 pub fn most_open(descriptors: u64) -> usize {
-    let most = (descriptors.saturating_sub(RESERVED) / DESCRIPTORS).clamp(LEAST, MOST);
+    let most = (descriptors.saturating_sub(RESERVED) / 2 / DESCRIPTORS).clamp(LEAST, MOST);
     usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+/// How many connections the descriptors have room for beside those instances.
+pub fn most_connections(descriptors: u64) -> usize {
+    let of_files = u64::try_from(most_open(descriptors)).unwrap_or(u64::MAX).saturating_mul(DESCRIPTORS);
+    let most = descriptors.saturating_sub(RESERVED).saturating_sub(of_files).max(LEAST_CONNECTIONS);
+    usize::try_from(most).unwrap_or(usize::MAX).min(limits::CONNECTIONS)
 }
 
 /// The instances whose files are open.
@@ -139,10 +149,16 @@ impl Files {
 
 #[cfg(test)]
 mod tests {
-    use super::most_open;
+    use super::{DESCRIPTORS, RESERVED, limits, most_connections, most_open};
 
     #[test]
-    fn the_descriptors_say_how_many_instances_are_open() {
-        assert_eq!([0, 256, 1024, 4096, 1 << 20].map(most_open), [4, 9, 137, 649, 1000]);
+    fn the_descriptors_say_how_many_instances_are_open_and_how_many_connections() {
+        assert_eq!([0, 256, 1024, 4096, 1 << 20].map(most_open), [4, 4, 68, 324, 1000]);
+        assert_eq!([0, 256, 1024, 4096, 16_384].map(most_connections), [128, 128, 416, 1952, 10_184]);
+        assert_eq!(most_connections(1 << 20), limits::CONNECTIONS);
+        for descriptors in [1024, 4096, 16_384, 20_000] {
+            let both = most_open(descriptors) as u64 * DESCRIPTORS + most_connections(descriptors) as u64;
+            assert!(both + RESERVED <= descriptors, "{descriptors}");
+        }
     }
 }

@@ -56,7 +56,7 @@ use crate::{
     store::Store,
 };
 
-pub use files::most_open;
+pub use files::{most_connections, most_open};
 
 use clock::Clock;
 use duties::Care;

@@ -207,7 +207,8 @@ pub const SIGN_INS: usize = 1000;
 pub const SIGN_IN_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Refusals of one source that the log tells of in a minute; of more it tells how many.
 pub const REFUSALS_TOLD: usize = 20;
-/// Connections of one HTTP server. Each is an open file; how many a process may have is raised at the start.
+/// Connections of one HTTP server, its WebSockets among them. Each is an open file; how many a process may have is raised
+/// at the start, and where they are too few there are fewer connections.
 pub const CONNECTIONS: usize = 13_500;
 /// Longest path and query of an HTTP request. One of a key takes 5 KiB at most.
 pub const URL_BYTES: usize = 8 * 1024;

@@ -186,7 +186,8 @@ const TABLE: &[(&str, &[Row])] = &[
             "src/face/mcp/http/sessions.rs bug_a_forgotten_session_stayed_alive"),
         Row("REFUSALS_TOLD", l::REFUSALS_TOLD as u64, "refusals of one source in a minute that the log tells of", "counted",
             "src/kernel/audit.rs a_source_is_told_of_so_often_a_minute_and_then_counted"),
-        Row("CONNECTIONS", l::CONNECTIONS as u64, "connections of an HTTP server", "HTTP 503",
+        Row("CONNECTIONS", l::CONNECTIONS as u64,
+            "connections of an HTTP server; fewer where the system gives few open files", "HTTP 503",
             "src/face/http/connections.rs one_connection_too_many_is_told_so_and_there_is_room_when_another_ends"),
     ]),
     ("WebSockets", &[

@@ -106,3 +106,29 @@ fn rest_is_measured_beside_bare_handlers_and_with_many_keys_and_instances() {
         assert!(found[report]["ratios"][ratio].is_number() || !cfg!(target_os = "linux"), "{ratio} in {found}");
     }
 }
+
+#[test]
+fn sync_is_measured_as_sets_pings_fan_out_idle_and_stalled_sockets() {
+    let found = quick("sync");
+    assert_eq!(members(&found), ["sync", "sync_ping", "sync_fanout", "sync_idle", "sync_stalled"]);
+    assert_eq!(rows(&found, "sync", &["p50_ms", "p99_ms"]).len(), 14);
+    assert_eq!(rows(&found, "sync_ping", &["p50_ms", "p99_ms"]).len(), 5);
+    assert_eq!(rows(&found, "sync_fanout", &["messages_per_s", "p50_ms", "p99_ms", "bytes"]).len(), 4);
+    assert_eq!(rows(&found, "sync_idle", &[]).len(), 3);
+    assert_eq!(rows(&found, "sync_stalled", &["messages_per_s", "p50_ms", "p99_ms"]).len(), 2);
+    let ratios = [
+        ("sync", "own_disk_1"),
+        ("sync", "slow_disk_100"),
+        ("sync_ping", "slow_flood_p50"),
+        ("sync_fanout", "rate"),
+        ("sync_stalled", "p99"),
+        ("sync_stalled", "taken"),
+    ];
+    for (report, ratio) in ratios {
+        assert!(found[report]["ratios"][ratio].is_number(), "{ratio} in {found}");
+    }
+    // As far as the system tells them.
+    for ratio in ["kib_per_socket", "files"] {
+        assert!(found["sync_idle"]["ratios"][ratio].is_number() || !cfg!(target_os = "linux"), "{ratio} in {found}");
+    }
+}

@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "p99_ms", heading: "p99 ms", decimals: 2 },
 ];
 /// Sooner than in real life, so that the bench need not wait for minutes.
-const SOON: [(&str, &str); 2] = [("MINDCACHE_UPKEEP_EVERY_MS", "500"), ("MINDCACHE_UPKEEP_IDLE_MS", "1000")];
+pub(super) const SOON: [(&str, &str); 2] = [("MINDCACHE_UPKEEP_EVERY_MS", "500"), ("MINDCACHE_UPKEEP_IDLE_MS", "1000")];
 /// What closes files is given up after so long.
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -117,7 +117,7 @@ fn flushed(file: &mut File) -> anyhow::Result<f64> {
 }
 
 /// Waits until at most so many databases are open.
-fn wait_until_closed(server: &HttpServer, most: u64) -> anyhow::Result<()> {
+pub(super) fn wait_until_closed(server: &HttpServer, most: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     while open_databases(server.pid()).is_some_and(|open| open > most) {
         if begun.elapsed() > PATIENCE {
@@ -129,7 +129,7 @@ fn wait_until_closed(server: &HttpServer, most: u64) -> anyhow::Result<()> {
 }
 
 /// How many databases a process has open; nothing where the system does not tell.
-fn open_databases(pid: u32) -> Option<u64> {
+pub(super) fn open_databases(pid: u32) -> Option<u64> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let paths = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     let databases: std::collections::BTreeSet<_> =

@@ -22,6 +22,7 @@ mod scale;
 mod scratch;
 mod search;
 mod summary;
+mod sync;
 mod texts;
 mod usage;
 mod workload;
@@ -42,7 +43,7 @@ const COLD_KEYS: u64 = 10_000;
 /// Keys of the larger store of `scale`.
 const SCALE_KEYS: u64 = 100_000;
 
-/// Measure cold start, durable writes, calls, growth, lists, push and REST on this machine
+/// Measure cold start, durable writes, calls, growth, lists, push, REST and sync on this machine
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// What to measure; without it everything in short, and one table of what matters
@@ -106,6 +107,8 @@ enum Which {
     Push,
     /// Reads, durable writes and lists over /v1 beside bare handlers, and with 10,000 API keys and instances beside 10
     Rest,
+    /// Durable sets, pings, fan-out, idle and stalled sockets over /sync, beside bare flushes and a bare broadcast
+    Sync,
     /// The echo tool that `calls` measures beside
     #[command(hide = true)]
     EchoServer {
@@ -123,6 +126,8 @@ enum Which {
         #[arg(long, value_name = "DIR")]
         folder: PathBuf,
     },
+    /// The bare broadcast that `sync` measures beside
+    BroadcastServer,
 }
 
 /// What all benches share of the command line.
@@ -140,7 +145,7 @@ impl Plan {
 
 impl Which {
     /// All that measure something.
-    fn each() -> [Self; 11] {
+    fn each() -> [Self; 12] {
         [
             Self::Cold { keys: COLD_KEYS },
             Self::Write { commit_delay_ms: 0 },
@@ -153,6 +158,7 @@ impl Which {
             Self::Port,
             Self::Push,
             Self::Rest,
+            Self::Sync,
         ]
     }
 
@@ -174,6 +180,8 @@ impl Which {
             Self::All => Ok(Vec::new()),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
             Self::BareServer { folder } => rest::bare::run(folder).map(|()| Vec::new()),
+            Self::Sync => sync::run(plan),
+            Self::BroadcastServer => sync::broadcast::run().map(|()| Vec::new()),
         }
     }
 
@@ -193,6 +201,8 @@ impl Which {
             Self::Rest => "rest",
             Self::EchoServer { .. } => "echo-server",
             Self::BareServer { .. } => "bare-server",
+            Self::Sync => "sync",
+            Self::BroadcastServer => "broadcast-server",
         }
     }
 }

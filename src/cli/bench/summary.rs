@@ -44,6 +44,9 @@ const LINES: &[Line] = &[
     line("read over REST, CPU us", "rest", "cpu_us_per_request", Row("read, mindcache,", " 1 connection"), Row("read, bare", " 1 connection"), "bare handler", ""),
     line("durable write over REST, us", "rest", "p50_us", Row("write, mindcache,", " 1 connection"), Row("write, bare", " 1 connection"), "bare handler", ""),
     line("REST read, 50 keys and instances, us", "rest_crowd", "p50_us", Row("read", CROWD), Row("read", " 10 keys and instances"), "10 of each", "at most 1.5"),
+    line("durable sets/s over WebSockets", "sync", "sets_per_s", Row("1 instance, 64", "flight"), Row("flush", "KiB"), "bare fsync", "the more the better"),
+    line("ping, another instance flooded, ms", "sync_ping", "p50_ms", Row("another", "flooded"), Row("quiet", ""), "without the flood", ""),
+    line("fan-out to many sockets, messages/s", "sync_fanout", "messages_per_s", Row("mindcache", "64 under way"), Row("bare", "64 under way"), "bare broadcast", "at least 0.3"),
     line("write to seen by another process, ms", "push", "since_request_ms", Row("stdio, written by another", ""), Row("echo", ""), "echo tool", ""),
 ];
 

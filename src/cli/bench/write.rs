@@ -78,22 +78,28 @@ pub(super) fn run(plan: &Plan, delay_ms: u64) -> anyhow::Result<Report> {
     Ok(report(&setting, &floor, &by_callers))
 }
 
-/// Appends and flushes 4 KiB again and again.
-fn flush_floor(setting: &Setting<'_>) -> anyhow::Result<Sample> {
-    let path = setting.store.file("floor");
+/// Appends and flushes 4 KiB again and again, each flush so many milliseconds slower; answers what each took, in
+/// milliseconds, and all of them.
+pub(super) fn flushes(store: &Scratch, span: Duration, delay_ms: u64) -> anyhow::Result<(Vec<f64>, Duration)> {
+    let path = store.file("floor");
     let mut file = File::create(&path)?;
     let block = [0x5a_u8; 4096];
     let mut flushes = Vec::new();
     let begun = Instant::now();
-    while begun.elapsed() < setting.span {
+    while begun.elapsed() < span {
         let at = Instant::now();
         file.write_all(&block)?;
         file.sync_data()?;
-        std::thread::sleep(Duration::from_millis(setting.delay_ms));
+        std::thread::sleep(Duration::from_millis(delay_ms));
         flushes.push(millis(at.elapsed()));
     }
     let elapsed = begun.elapsed();
     fs::remove_file(&path)?;
+    Ok((flushes, elapsed))
+}
+
+fn flush_floor(setting: &Setting<'_>) -> anyhow::Result<Sample> {
+    let (flushes, elapsed) = flushes(setting.store, setting.span, setting.delay_ms)?;
     let rate = per_second(u64::try_from(flushes.len())?, elapsed);
     Ok(Sample {
         writes_per_s: rate,

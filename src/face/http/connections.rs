@@ -24,7 +24,6 @@ use tokio::{
 };
 
 use super::STALLED;
-use crate::model::limits;
 
 /// What a client gets that is one too many: it is not left to wait for nothing.
 const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -48,12 +47,8 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Over a listener.
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self::at_most(limits::CONNECTIONS, listener)
-    }
-
-    fn at_most(most: usize, listener: TcpListener) -> Self {
+    /// So many over a listener.
+    pub(super) fn at_most(most: usize, listener: TcpListener) -> Self {
         Self { listener, places: Arc::new(Semaphore::new(most)) }
     }
 }
@@ -163,7 +158,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), async {
-            Listener::accept(&mut Connections::new(listener)).await.0
+            Listener::accept(&mut Connections::at_most(1, listener)).await.0
         });
         drop(client.unwrap());
         assert!(accepted.stream.nodelay().unwrap());

@@ -79,11 +79,13 @@ async fn no_method() -> Response {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method: /openapi.json tells which it takes")
 }
 
-/// Serves the routes until `signal` resolves; then ends them by `stop`, and gives what is under way a moment.
+/// Serves the routes on at most so many connections until `signal` resolves; then ends them by `stop`, and gives what is
+/// under way a moment.
 ///
 /// Errors: the listener's own.
 pub async fn serve(
     listener: TcpListener,
+    connections: usize,
     routes: Router,
     stop: Stop,
     signal: impl Future<Output = ()> + Send + 'static,
@@ -102,7 +104,7 @@ pub async fn serve(
         stop.cut.cancel();
         pause(LAST_REQUESTS).await;
     };
-    let serving = axum::serve(Connections::new(listener), routes.into_make_service_with_connect_info::<Peer>())
+    let serving = axum::serve(Connections::at_most(connections, listener), routes.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(graceful);
     tokio::select! {
         served = serving.into_future() => served,

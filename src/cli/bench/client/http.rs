@@ -95,6 +95,11 @@ impl HttpServer {
         self.pid
     }
 
+    /// Where it listens, and the token that it asks for.
+    pub(in super::super) fn door(&self) -> (&str, Option<&str>) {
+        (&self.address, self.token.as_deref())
+    }
+
     /// A connection of its own.
     pub(in super::super) fn connect(&self) -> anyhow::Result<Connection> {
         self.connect_to("/mcp")
