@@ -229,7 +229,7 @@ impl Sockets {
         let sign_in = arriving.token.and_then(|token| token.sign_in);
         let sign_in = self.access.pages.as_ref().zip(sign_in).map(|(pages, id)| pages.sign_ins.watch(&id));
         let since = asked.get("since").and_then(|since| since.parse().ok()).filter(|_| form == Form::Ours);
-        let beginning = Beginning {
+        let beginning = Box::new(Beginning {
             seat,
             form,
             hub,
@@ -241,7 +241,7 @@ impl Sockets {
             sign_in,
             leaving: self.leaving.clone(),
             place,
-        };
+        });
         let upgrade = upgrade
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)

@@ -122,11 +122,13 @@ enum Event {
     End(End),
 }
 
-/// Serves a socket to its end.
-pub(super) async fn serve(ws: WebSocket, beginning: Beginning) {
-    let mut socket = Box::new(Socket::new(ws, beginning));
-    let end = socket.work().await;
-    socket.close(end).await;
+/// Serves a socket to its end. What it begins with is no part of what is waited for, which would keep room for it.
+pub(super) fn serve(ws: WebSocket, beginning: Box<Beginning>) -> impl Future<Output = ()> + Send {
+    let mut socket = Box::new(Socket::new(ws, *beginning));
+    async move {
+        let end = socket.work().await;
+        socket.close(end).await;
+    }
 }
 
 impl Socket {
@@ -190,7 +192,10 @@ impl Socket {
             if alarm < clock.deadline() || clock.is_elapsed() {
                 clock.as_mut().reset(alarm);
             }
-            let event = self.event(ends.as_mut(), clock.as_mut()).await;
+            let event = match self.write_now().await {
+                Some(event) => event,
+                None => self.event(ends.as_mut(), clock.as_mut()).await,
+            };
             let ended = match event {
                 Event::Read(read) => self.read(read),
                 Event::Written(Ok(())) => {
@@ -259,9 +264,23 @@ impl Socket {
         }
     }
 
+    /// Writes what there is to write, if the connection takes all of it at once: most often it does, and nothing else
+    /// need be looked at.
+    async fn write_now(&mut self) -> Option<Event> {
+        self.is_flushed &= self.out.is_empty();
+        if self.is_flushed {
+            return None;
+        }
+        let (ws, out) = (&mut self.ws, &mut self.out);
+        poll_fn(|context| match write(ws, out, context) {
+            Poll::Ready(written) => Poll::Ready(Some(Event::Written(written))),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
     /// Waits for whatever comes first.
     async fn event(&mut self, ends: Pin<&mut impl Future<Output = End>>, clock: Pin<&mut Sleep>) -> Event {
-        self.is_flushed &= self.out.is_empty();
         if !self.is_flushed && self.alarms.stuck.is_none() {
             self.alarms.stuck = Some(Instant::now());
         }
