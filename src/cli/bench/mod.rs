@@ -108,7 +108,10 @@ enum Which {
     /// Reads, durable writes and lists over /v1 beside bare handlers, and with 10,000 API keys and instances beside 10
     Rest,
     /// Durable sets, pings, fan-out, idle and stalled sockets over /sync, beside bare flushes and a bare broadcast
-    Sync,
+    Sync {
+        /// Only this part
+        part: Option<sync::Part>,
+    },
     /// The echo tool that `calls` measures beside
     #[command(hide = true)]
     EchoServer {
@@ -127,6 +130,7 @@ enum Which {
         folder: PathBuf,
     },
     /// The bare broadcast that `sync` measures beside
+    #[command(hide = true)]
     BroadcastServer,
 }
 
@@ -158,7 +162,7 @@ impl Which {
             Self::Port,
             Self::Push,
             Self::Rest,
-            Self::Sync,
+            Self::Sync { part: None },
         ]
     }
 
@@ -180,7 +184,7 @@ impl Which {
             Self::All => Ok(Vec::new()),
             Self::EchoServer { pipes, http } => echo::run(Transport::of(*pipes, *http)).map(|()| Vec::new()),
             Self::BareServer { folder } => rest::bare::run(folder).map(|()| Vec::new()),
-            Self::Sync => sync::run(plan),
+            Self::Sync { part } => sync::run(plan, *part),
             Self::BroadcastServer => sync::broadcast::run().map(|()| Vec::new()),
         }
     }
@@ -201,7 +205,7 @@ impl Which {
             Self::Rest => "rest",
             Self::EchoServer { .. } => "echo-server",
             Self::BareServer { .. } => "bare-server",
-            Self::Sync => "sync",
+            Self::Sync { .. } => "sync",
             Self::BroadcastServer => "broadcast-server",
         }
     }

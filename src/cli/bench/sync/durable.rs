@@ -69,7 +69,7 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
 }
 
 fn measured(plan: &Plan, delay_ms: u64) -> anyhow::Result<(Vec<f64>, Vec<Lane>)> {
-    let (rounds, span) = if plan.quick { (1, 150) } else { (5, 1_000) };
+    let (rounds, span) = if plan.quick { (1, 150) } else { (3, 1_000) };
     let span = Duration::from_millis(span);
     let most = INSTANCES.into_iter().max().unwrap_or_default();
     let stand = Stand::slowed(plan, most, delay_ms)?;

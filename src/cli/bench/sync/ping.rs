@@ -51,7 +51,7 @@ const LANES: [(&str, usize, bool); 5] = [
 
 /// Rounds of pings while all is quiet, under a flood, and under one to a slow disk.
 pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let (rounds, count) = if plan.quick { (1, 100) } else { (5, 600) };
+    let (rounds, count) = if plan.quick { (1, 100) } else { (5, 500) };
     let aside = Scratch::new(&plan.dir)?;
     let bare = HttpServer::start(&aside, &["bench", "broadcast-server"])?;
     let (own, slow) = (Stand::new(plan, 2, &[])?, Stand::slowed(plan, 2, DELAY_MS)?);
