@@ -104,8 +104,9 @@ pub async fn serve(
         stop.cut.cancel();
         pause(LAST_REQUESTS).await;
     };
-    let serving = axum::serve(Connections::at_most(connections, listener), routes.into_make_service_with_connect_info::<Peer>())
-        .with_graceful_shutdown(graceful);
+    let serving =
+        axum::serve(Connections::at_most(connections, listener), routes.into_make_service_with_connect_info::<Peer>())
+            .with_graceful_shutdown(graceful);
     tokio::select! {
         served = serving.into_future() => served,
         () = overdue => Ok(()),

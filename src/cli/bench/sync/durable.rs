@@ -62,8 +62,8 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
         }
     }
     let about = format!(
-        "sets of 200 bytes over WebSockets, one at each instance, to the acknowledgement, which comes when the set is \
-         durable; one by one is 1 / ({BESIDE_FLUSH_MS} ms + a flush), whatever the number of instances"
+        "sets of 200 bytes over WebSockets, one at each instance, with so many in flight over all of them, to the \
+         acknowledgement, which comes when the set is durable; one by one is 1 / ({BESIDE_FLUSH_MS} ms + a flush), whatever the number of instances"
     );
     Ok(Report { name: "sync", about, columns: COLUMNS, rows, ratios })
 }
