@@ -30,6 +30,9 @@ use tokio::net::TcpListener;
 
 use fixtures::{Fixtures, Shared};
 
+/// The suite opens one after the other.
+const CONNECTIONS: usize = 64;
+
 /// Serves the fixtures of the MCP conformance suite, to anyone on this machine.
 #[derive(Debug, Parser)]
 struct Args {
@@ -52,5 +55,5 @@ async fn main() -> io::Result<()> {
             tracing::warn!(%error, "cannot hear ctrl-c: the server ends at once");
         }
     };
-    serve(listener, routes, stop, signal).await
+    serve(listener, CONNECTIONS, routes, stop, signal).await
 }
