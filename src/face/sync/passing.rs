@@ -1,6 +1,6 @@
 //! What happened in the instance, passed on to one socket as fast as its client takes it, and what is due by the clock.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use super::{
     Form,
     ending::End,
     ring::Passed,
-    socket::{PING_EVERY, Socket},
+    socket::{PING_EVERY, Socket, write},
     state::Next,
     to_client::{self, ToClient},
 };
@@ -104,6 +104,21 @@ impl Socket {
             let ping = self.heard.passing(seq);
             self.out.push_back(Message::Ping(ping));
         }
+    }
+
+    /// Writes what there is to write, if the connection takes all of it at once: most often it does, and nothing else
+    /// need be looked at.
+    pub(super) async fn write_now(&mut self) -> Option<Result<(), axum::Error>> {
+        self.is_flushed &= self.out.is_empty();
+        if self.is_flushed {
+            return None;
+        }
+        let (ws, out) = (&mut self.ws, &mut self.out);
+        poll_fn(|context| match write(ws, out, context) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     /// When something is due next.

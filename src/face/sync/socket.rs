@@ -193,7 +193,7 @@ impl Socket {
                 clock.as_mut().reset(alarm);
             }
             let event = match self.write_now().await {
-                Some(event) => event,
+                Some(written) => Event::Written(written),
                 None => self.event(ends.as_mut(), clock.as_mut()).await,
             };
             let ended = match event {
@@ -262,21 +262,6 @@ impl Socket {
             };
             self.reading = Some(reader.piece(next).boxed());
         }
-    }
-
-    /// Writes what there is to write, if the connection takes all of it at once: most often it does, and nothing else
-    /// need be looked at.
-    async fn write_now(&mut self) -> Option<Event> {
-        self.is_flushed &= self.out.is_empty();
-        if self.is_flushed {
-            return None;
-        }
-        let (ws, out) = (&mut self.ws, &mut self.out);
-        poll_fn(|context| match write(ws, out, context) {
-            Poll::Ready(written) => Poll::Ready(Some(Event::Written(written))),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
     }
 
     /// Waits for whatever comes first.
