@@ -51,6 +51,11 @@ pub(super) struct TokenArgs {
 }
 
 impl TokenArgs {
+    /// Whether an issuer is named.
+    pub(super) fn names_any(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+
     /// The tokens that are taken; nothing where no issuer is known. Errors: two of one name, too many, no certificates.
     pub(super) fn tokens(&self) -> Result<Option<Tokens>, Failure> {
         if self.issuers.is_empty() {

@@ -71,30 +71,42 @@ impl ServeArgs {
     fn is_open(&self) -> bool {
         self.no_auth || (self.environment.as_deref() == Some("development") && !self.multi_user)
     }
+
+    /// Refuses what would let everybody in who was not meant, and what excludes each other: the command line says some of
+    /// it itself, what the file of settings says comes only here.
+    fn check(&self) -> Result<(), Failure> {
+        let refused = |text: &str| Err(Failure::Usage(text.to_owned()));
+        if self.no_auth && self.multi_user {
+            return refused("--no-auth and --multi-user exclude each other");
+        }
+        if !self.is_open() {
+            return Ok(());
+        }
+        if !self.listen.ip().is_loopback() {
+            return refused(
+                "--no-auth and ENVIRONMENT=development are for loopback addresses only: anyone who reaches this \
+                 address could read and write",
+            );
+        }
+        if !self.hosts.is_empty() {
+            return refused(
+                "--no-auth and ENVIRONMENT=development go without --host: whoever comes by that name, through a \
+                 proxy, could read and write",
+            );
+        }
+        if self.issuers.names_any() {
+            return refused(
+                "--issuer goes with neither --no-auth nor ENVIRONMENT=development: nobody would be asked for a token",
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Serves until a signal.
 pub(super) fn run(args: ServeArgs, settings: &Settings, kernel: Arc<Kernel>, output: &Output) -> Result<(), Failure> {
-    if args.is_open() && !args.listen.ip().is_loopback() {
-        let text = "--no-auth and ENVIRONMENT=development are for loopback addresses only: anyone who reaches this \
-                    address could read and write";
-        return Err(Failure::Usage(text.into()));
-    }
-    if args.is_open() && !args.hosts.is_empty() {
-        let text = "--no-auth and ENVIRONMENT=development go without --host: whoever comes by that name, through a \
-                    proxy, could read and write";
-        return Err(Failure::Usage(text.into()));
-    }
-    // The command line says so itself; what the file of settings says comes only here.
-    if args.no_auth && args.multi_user {
-        return Err(Failure::Usage("--no-auth and --multi-user exclude each other".into()));
-    }
+    args.check()?;
     let tokens = args.issuers.tokens()?;
-    if args.is_open() && tokens.is_some() {
-        let text =
-            "--issuer goes with neither --no-auth nor ENVIRONMENT=development: nobody would be asked for a token";
-        return Err(Failure::Usage(text.into()));
-    }
     let data_dir = settings.data_dir()?;
     let token = if args.is_open() || args.multi_user { None } else { Some(token(&data_dir)?) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
