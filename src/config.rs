@@ -193,13 +193,12 @@ impl Settings {
         Ok(named.map_or_else(platform_folder, Ok)?.join("config.toml"))
     }
 
-    /// The names of the settings that a command line or the environment says.
-    pub fn told_in(matches: &clap::ArgMatches) -> Vec<String> {
+    /// The names of the arguments of every command that a command line or the environment says.
+    pub fn told_in(matches: &clap::ArgMatches, command: &clap::Command) -> Vec<String> {
         let is_told = |name: &str| {
             matches!(matches.value_source(name), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        let all = Self::augment_args(clap::Command::new("settings"));
-        all.get_arguments().map(|arg| arg.get_id().to_string()).filter(|name| is_told(name)).collect()
+        command.get_arguments().map(|arg| arg.get_id().to_string()).filter(|name| is_told(name)).collect()
     }
 
     /// The data folder. Errors: `unavailable` when there is no home folder to put it in.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     face::mcp::{Mount, Server, stdio},
-    kernel::Kernel,
+    kernel::{Kernel, clock::pause},
     model::{instance::InstanceRef, permission::Mode},
 };
 
@@ -69,7 +69,7 @@ pub(super) async fn run(
             () = end_of_input.cancelled() => LAST_ANSWERS,
             () = stop => GRACE,
         };
-        tokio::time::timeout(grace, std::future::pending::<()>()).await.unwrap_or_default();
+        pause(grace).await;
     };
     tokio::select! {
         () = serving => {}

@@ -214,7 +214,7 @@ fn parse() -> Result<Cli, clap::Error> {
     let (matches, mut command, _) = matches(&std::env::args_os().collect::<Vec<_>>())?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     matches.subcommand_name().unwrap_or_default().clone_into(&mut cli.settings.command);
-    cli.settings.told = Settings::told_in(&matches);
+    cli.settings.told = Settings::told_in(&matches, &command);
     Ok(cli)
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::OpError,
     key::KeyType,
     tags::{SystemTag, SystemTags},
 };
@@ -102,8 +103,14 @@ pub fn said<'a>(words: impl IntoIterator<Item = &'a str> + Clone) -> Said {
     })
 }
 
+/// Reads the type of a key that stands at a path of what was sent, with the content type that it implies.
+/// Errors: `invalid_argument`.
+pub fn known_key_type(path: impl Into<String>, word: &str) -> Result<(KeyType, Option<&'static str>), OpError> {
+    key_type(word).ok_or_else(|| OpError::invalid(path, "the types are text, json, image and file", word))
+}
+
 /// Reads a type word: ours, or `markdown` and `document`, which are text with a content type.
-pub fn key_type(word: &str) -> Option<(KeyType, Option<&'static str>)> {
+fn key_type(word: &str) -> Option<(KeyType, Option<&'static str>)> {
     match word {
         "text" => Some((KeyType::Text, None)),
         "json" => Some((KeyType::Json, None)),

@@ -55,27 +55,30 @@ fn unpacked(response: &Response) -> String {
     text
 }
 
+/// What a client gets that takes gzip.
+fn ask(server: &Server, method: &str, path: &str, more: &[(&str, &str)], body: &str) -> Response {
+    let bearer = server.bearer();
+    let headers =
+        [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Accept-Encoding", "gzip")];
+    server.send(method, path, &[&headers[..], more].concat(), body)
+}
+
 #[test]
 fn what_is_read_comes_in_gzip_to_who_takes_it() {
     let env = Env::new();
     env.cli(&["set", "long", &"abc ".repeat(2000)]).ok();
     let server = env.serve(&[]);
     let bearer = server.bearer();
-    let ask = |method: &str, path: &str, more: &[(&str, &str)], body: &str| {
-        let headers =
-            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Accept-Encoding", "gzip")];
-        server.send(method, path, &[&headers[..], more].concat(), body)
-    };
     let read = json!({"key": "long"}).to_string();
     for (method, path, body) in [
         ("GET", "/v1/i/default/stm", ""),
         ("GET", "/openapi.json", ""),
         ("POST", "/v1/i/default/ops/read_key", read.as_str()),
     ] {
-        let packed = ask(method, path, &[], body);
+        let packed = ask(&server, method, path, &[], body);
         assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")), "{path}");
         assert!(packed.header("vary").is_some_and(|vary| vary.to_lowercase().contains("accept-encoding")), "{path}");
-        let plain = ask(method, path, &[("Accept-Encoding", "identity")], body);
+        let plain = ask(&server, method, path, &[("Accept-Encoding", "identity")], body);
         let plain = if plain.header("content-encoding").is_none() {
             plain
         } else {
@@ -94,11 +97,6 @@ fn secrets_values_small_answers_and_streams_are_not_compressed() {
     env.cli(&["set", "long", &"abc ".repeat(2000)]).ok();
     let server = env.serve(&[]);
     let bearer = server.bearer();
-    let ask = |method: &str, path: &str, more: &[(&str, &str)], body: &str| {
-        let headers =
-            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Accept-Encoding", "gzip")];
-        server.send(method, path, &[&headers[..], more].concat(), body)
-    };
     let name = "n".repeat(290);
     let key = json!({"name": name, "scopeType": "account", "permissions": vec!["read"; 400]}).to_string();
     let long = json!({"name": "batch", "args": {"mode": "all", "operations": vec![json!({"name": "read_key", "args": {"key": "long"}}); 3]}});
@@ -111,7 +109,7 @@ fn secrets_values_small_answers_and_streams_are_not_compressed() {
         ("GET", "/api/groups", &[], "", 200),
         ("GET", "/health", &[], "", 200),
     ] {
-        let answer = ask(method, path, more, body);
+        let answer = ask(&server, method, path, more, body);
         assert_eq!((answer.status, answer.header("content-encoding")), (status, None), "{path} {}", answer.text());
     }
     let mut stream = server.connect();

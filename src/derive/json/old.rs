@@ -51,8 +51,7 @@ impl<'a> Entry<'a> {
     fn portable(self, name: KeyName) -> Result<Portable, OpError> {
         let Attributes { key_type, content_type, content_tags, tags, system_tags, z_index, booleans } = self.attributes;
         let word = key_type.unwrap_or_else(|| "text".into());
-        let (key_type, told) = legacy::key_type(&word)
-            .ok_or_else(|| OpError::invalid("type", "the types are text, json, image and file", &word))?;
+        let (key_type, told) = legacy::known_key_type("type", &word)?;
         let (key_type, content) = value(name.as_str(), key_type, self.value)?;
         Ok(Portable {
             key_type,

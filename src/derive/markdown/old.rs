@@ -222,8 +222,7 @@ impl Entry<'_> {
     ) -> Result<Portable, OpError> {
         let span = |attribute: &str| self.attributes.get(attribute).map(|text| text.trim_matches('`'));
         let word = span("Type").unwrap_or("text");
-        let (key_type, told) = legacy::key_type(word)
-            .ok_or_else(|| OpError::invalid("type", "the types are text, json, image and file", word))?;
+        let (key_type, told) = legacy::known_key_type("type", word)?;
         let appended = appendix.get(name.as_str());
         let value = self.value.or_else(|| appended.map(|(_, data)| data.clone()));
         let value = value.ok_or_else(|| OpError::invalid("value", "it has none", ""))?;

@@ -22,7 +22,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::model::error::{OpError, Reason};
+use crate::{
+    kernel::clock::pause,
+    model::error::{OpError, Reason},
+};
 
 use connections::{Connections, Peer};
 pub(super) use guard::is_same_origin;
@@ -95,8 +98,6 @@ pub async fn serve(
         signal.await;
         leaving.cancel();
     };
-    let pause =
-        |time| async move { tokio::time::timeout(time, std::future::pending::<()>()).await.unwrap_or_default() };
     // A client that sends its request slowly, or never, does not keep the server.
     let overdue = async {
         stop.leaving.cancelled().await;

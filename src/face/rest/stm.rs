@@ -168,9 +168,8 @@ impl Sent {
         let (key_type, content_type) = match attributes.key_type.as_deref() {
             None => (None, None),
             Some(word) => {
-                let rule = "the types are text, json, image and file";
-                let known = legacy::key_type(word).ok_or_else(|| OpError::invalid(format!("{name}.type"), rule, word));
-                known.map(|(key_type, told)| (Some(key_type), told.map(str::to_owned)))?
+                let (key_type, told) = legacy::known_key_type(format!("{name}.type"), word)?;
+                (Some(key_type), told.map(str::to_owned))
             }
         };
         let is_binary = key_type.is_some_and(KeyType::is_binary);

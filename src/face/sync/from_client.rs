@@ -95,14 +95,8 @@ pub(super) struct Attributes {
     system_tags: Option<Vec<String>>,
     /// Its place in the prompt.
     z_index: Option<f64>,
-    /// Models may not write it.
-    readonly: Option<bool>,
-    /// It is in the system prompt.
-    visible: Option<bool>,
-    /// It is protected.
-    hardcoded: Option<bool>,
-    /// Its value is a template.
-    template: Option<bool>,
+    #[serde(flatten)]
+    booleans: Booleans,
 }
 
 /// `delete`.
@@ -263,19 +257,12 @@ impl Set {
         let (key_type, content_type) = match given.key_type.as_deref() {
             None => (None, None),
             Some(word) => {
-                let rule = "the types are text, json, image and file";
-                let (key_type, told) =
-                    legacy::key_type(word).ok_or_else(|| OpError::invalid("attributes.type", rule, word))?;
+                let (key_type, told) = legacy::known_key_type("attributes.type", word)?;
                 (Some(key_type), told.map(str::to_owned))
             }
         };
         let words = given.system_tags.as_ref().map(|words| words.iter().map(String::as_str));
-        let own = Booleans {
-            readonly: given.readonly,
-            visible: given.visible,
-            hardcoded: given.hardcoded,
-            template: given.template,
-        };
+        let own = given.booleans;
         let (system_tags, booleans) = match (words, form) {
             (None, _) => (None, own),
             (Some(words), Form::Ours) => (Some(legacy::system_tags(words)), own),

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    kernel::{Kernel, seat::Stream},
+    kernel::{Kernel, clock::pause, seat::Stream},
     model::{
         error::{OpError, Reason},
         instance::InstanceId,
@@ -134,7 +134,7 @@ async fn read(mut stream: Stream, id: InstanceId, hub: Weak<Hub>, stirred: Arc<N
                     tracing::warn!(%error, instance = %id, "cannot read what happens in an instance");
                 }
                 drop(hub);
-                tokio::time::timeout(AGAIN, std::future::pending::<()>()).await.unwrap_or_default();
+                pause(AGAIN).await;
             }
             Err(_) => {
                 let is_short = quiet == SHORT;
