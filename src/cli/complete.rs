@@ -13,7 +13,7 @@ use clap_complete::{
     engine::ArgValueCompleter,
     env::{Bash, EnvCompleter, Fish, Powershell, Zsh},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     config::Settings,
@@ -126,34 +126,31 @@ fn asked(
 impl Session {
     /// Names of keys that begin so, in order. Makes no instance.
     async fn key_names(&self, prefix: &str, most: usize) -> Result<Vec<String>, OpError> {
-        let call = json!({"prefix": prefix, "limit": PAGE.min(most)});
-        self.pages(list::List::NAME, call, ("keys", "key"), most).await
+        let call = Map::from_iter([("prefix".to_owned(), prefix.into()), ("limit".to_owned(), PAGE.min(most).into())]);
+        self.names(list::List::NAME, call, ("keys", "key"), most).await
     }
 
     /// Names of instances.
     async fn instance_names(&self, most: usize) -> Result<Vec<String>, OpError> {
-        self.pages(catalog::List::NAME, json!({}), ("instances", "name"), most).await
+        self.names(catalog::List::NAME, Map::new(), ("instances", "name"), most).await
     }
 
-    async fn pages(
+    async fn names(
         &self,
         operation: &str,
-        mut call: Value,
+        call: Map<String, Value>,
         (list, field): (&str, &str),
         most: usize,
     ) -> Result<Vec<String>, OpError> {
         let mut names = Vec::new();
-        loop {
-            let page = self.kernel.execute(&self.caller, &self.instance, operation, call.clone()).await?.result;
-            let rows = page.get(list).and_then(Value::as_array).into_iter().flatten();
+        let mut pages = self.pages(operation, call);
+        while names.len() < most
+            && let Some(page) = pages.next().await?
+        {
+            let rows = page.result.get(list).and_then(Value::as_array).into_iter().flatten();
             names.extend(rows.filter_map(|row| row.get(field)?.as_str()).map(str::to_owned));
-            match (page.get("next_cursor").filter(|cursor| cursor.is_string()), call.as_object_mut()) {
-                (Some(cursor), Some(call)) if names.len() < most => {
-                    call.insert("cursor".into(), cursor.clone());
-                }
-                _ => return Ok(names),
-            }
         }
+        Ok(names)
     }
 
     /// The same failure; where a key or an instance was not found, with the names near it, nearest first.

@@ -119,7 +119,10 @@ enum InstanceCommand {
 pub(super) async fn run(args: InstanceArgs, session: &Session, output: &Output) -> Result<(), Failure> {
     use InstanceCommand as Command;
     let (operation, call) = match args.command {
-        Command::List { deleted } => return list(deleted, session, output).await,
+        Command::List { deleted } => {
+            let call = Map::from_iter([("deleted".to_owned(), deleted.into())]);
+            return session.print_all(List::NAME, call, line, output).await;
+        }
         Command::Diff { from, to, values } => return diff::instances((from, to), values, session, output).await,
         Command::Create { name } => (Create::NAME, json!({ "name": name })),
         Command::Rename { which, name } => (Rename::NAME, json!({"instance": which, "name": name})),
@@ -144,26 +147,7 @@ pub(super) async fn run(args: InstanceArgs, session: &Session, output: &Output) 
     output.reply(&session.execute(operation, call).await?)
 }
 
-/// Lists all, page after page: name, id and what it is, divided by tabs.
-async fn list(deleted: bool, session: &Session, output: &Output) -> Result<(), Failure> {
-    let mut call = Map::from_iter([("deleted".to_owned(), Value::from(deleted))]);
-    let mut all: Vec<Value> = Vec::new();
-    loop {
-        let mut result = session.execute(List::NAME, Value::Object(call.clone())).await?.result;
-        let page = result.get_mut("instances").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        if output.is_json() {
-            all.extend(page);
-        } else {
-            page.iter().try_for_each(|instance| output.line(&line(instance)))?;
-        }
-        match result.get("next_cursor").filter(|cursor| cursor.is_string()) {
-            Some(cursor) => drop(call.insert("cursor".to_owned(), cursor.clone())),
-            None if output.is_json() => return output.structured(&json!({"instances": all, "next_cursor": null})),
-            None => return Ok(()),
-        }
-    }
-}
-
+/// Name, id and what it is, divided by tabs.
 fn line(instance: &Value) -> String {
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
     let mut parts = vec![text("name").unwrap_or_default().to_owned(), text("id").unwrap_or_default().to_owned()];

@@ -212,26 +212,8 @@ pub(super) async fn ls(args: LsArgs, session: &Session, output: &Output) -> Resu
     put(&mut call, "prefix", args.prefix);
     put(&mut call, "tag", args.tag);
     put(&mut call, "type", args.key_type);
-    let mut all: Vec<Value> = Vec::new();
-    loop {
-        let mut reply = session.execute(List::NAME, Value::Object(call.clone())).await?;
-        let keys = reply.result.get_mut("keys").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        if output.is_json() {
-            all.extend(keys);
-        } else {
-            for key in keys {
-                output.line(key.get("key").and_then(Value::as_str).unwrap_or_default())?;
-            }
-        }
-        match reply.result.get("next_cursor").and_then(Value::as_str) {
-            Some(cursor) => put(&mut call, "cursor", Some(cursor)),
-            None if output.is_json() => {
-                let as_of_seq = reply.result.get("as_of_seq").cloned().unwrap_or_default();
-                return output.structured(&json!({"keys": all, "next_cursor": null, "as_of_seq": as_of_seq}));
-            }
-            None => return Ok(()),
-        }
-    }
+    let name = |key: &Value| key.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+    session.print_all(List::NAME, call, name, output).await
 }
 
 /// `rm`.

@@ -20,6 +20,7 @@ mod keys;
 mod mcp;
 mod open;
 mod output;
+mod pages;
 mod port;
 mod progress;
 #[cfg(test)]
@@ -323,12 +324,18 @@ impl Session {
         Ok(())
     }
 
+    /// The same where an operation needs an instance: what is done in the catalog needs none, and a deleted `default`
+    /// must not be replaced while it is undeleted.
+    async fn begin_for(&self, operation: &str) -> Result<(), OpError> {
+        match ops::find(operation) {
+            Some(entry) if entry.meta.target != Target::Instance => Ok(()),
+            _ => self.begin().await,
+        }
+    }
+
     /// Does an operation.
     async fn execute(&self, operation: &str, args: Value) -> Result<Reply, OpError> {
-        // What is done in the catalog needs no instance: a deleted `default` must not be replaced while it is undeleted.
-        if ops::find(operation).is_none_or(|entry| entry.meta.target == Target::Instance) {
-            self.begin().await?;
-        }
+        self.begin_for(operation).await?;
         self.kernel.execute(&self.caller, &self.instance, operation, args).await
     }
 }

@@ -330,43 +330,31 @@ fn delegate(command: DelegateCommand) -> (&'static str, Value) {
     }
 }
 
+/// What answers with a list.
+const LISTS: [&str; 7] = [
+    keys::List::NAME,
+    shares::List::NAME,
+    projects::List::NAME,
+    groups::List::NAME,
+    users::List::NAME,
+    delegates::List::NAME,
+    delegates::ListSecrets::NAME,
+];
+
 /// Calls it and prints what it says: a secret alone on its line, a list as a line a thing, all pages.
 async fn show(
     operation: &'static str,
-    mut args: Map<String, Value>,
+    args: Map<String, Value>,
     session: &Session,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut gathered: Vec<Value> = Vec::new();
-    loop {
-        let mut reply = session.execute(operation, Value::Object(args.clone())).await?;
-        if output.is_json() {
-            let next = reply.result.get("next_cursor").filter(|cursor| cursor.is_string()).cloned();
-            let things = reply.result.as_object_mut().and_then(|all| all.values_mut().find_map(Value::as_array_mut));
-            if let Some(things) = things {
-                gathered.append(things);
-                if let Some(cursor) = next {
-                    args.insert("cursor".to_owned(), cursor);
-                    continue;
-                }
-                *things = gathered;
-            }
-            return output.structured(&reply.result);
-        }
-        if let Some(secret) = reply.result.get("secret").and_then(Value::as_str) {
-            return output.line(secret);
-        }
-        let Some(things) = reply.result.as_object().and_then(|all| all.values().find_map(Value::as_array)) else {
-            return output.line(&reply.outcome);
-        };
-        if reply.result.get("next_cursor").is_none() && reply.result.get("secrets").is_none() {
-            return output.line(&reply.outcome);
-        }
-        things.iter().try_for_each(|thing| output.line(&line(thing)))?;
-        match reply.result.get("next_cursor").filter(|cursor| cursor.is_string()) {
-            Some(cursor) => drop(args.insert("cursor".to_owned(), cursor.clone())),
-            None => return Ok(()),
-        }
+    if LISTS.contains(&operation) {
+        return session.print_all(operation, args, line, output).await;
+    }
+    let reply = session.execute(operation, Value::Object(args)).await?;
+    match reply.result.get("secret").and_then(Value::as_str) {
+        Some(secret) if !output.is_json() => output.line(secret),
+        _ => output.reply(&reply),
     }
 }
 

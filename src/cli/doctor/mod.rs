@@ -7,7 +7,7 @@ mod trip;
 use std::{fs, path::Path};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     config::Settings,
@@ -166,10 +166,11 @@ fn is_open_to_others(_: &Path) -> bool {
 /// The catalog and each instance that it lists.
 async fn instances(args: &DoctorArgs, session: &Session, store: &SqliteStore, settings: &Settings) -> Vec<Check> {
     let mut checks = vec![examined("the catalog", &InstanceId::catalog(), args, store, settings)];
-    let mut call = json!({});
+    let mut pages = session.pages(List::NAME, Map::new());
     loop {
-        let page = match session.kernel.execute(&session.caller, &session.instance, List::NAME, call.clone()).await {
-            Ok(reply) => reply.result,
+        let page = match pages.next().await {
+            Ok(Some(reply)) => reply.result,
+            Ok(None) => return checks,
             Err(error) => {
                 checks.push(Check::new("the list of instances", "", vec![error.into()]));
                 return checks;
@@ -180,10 +181,6 @@ async fn instances(args: &DoctorArgs, session: &Session, store: &SqliteStore, se
             if let Ok(InstanceRef::Id(id)) = InstanceRef::parse(text("id")) {
                 checks.push(examined(&format!("instance \"{}\"", text("name")), &id, args, store, settings));
             }
-        }
-        match page.get("next_cursor").filter(|cursor| cursor.is_string()) {
-            Some(cursor) => call = json!({"cursor": cursor}),
-            None => return checks,
         }
     }
 }
