@@ -193,7 +193,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(prompts::list(self, &context).await)
+        caught(async { Ok(prompts::list(self, &context).await) }).await
     }
 
     async fn get_prompt(
