@@ -10,7 +10,6 @@
 set -euo pipefail
 
 readonly version=0.2.0-alpha.12
-readonly node_major=22
 readonly eras=(2025-11-25 2026-07-28)
 
 if [[ $# -ne 2 ]]; then
@@ -19,8 +18,10 @@ if [[ $# -ne 2 ]]; then
 fi
 product=$(realpath "$1")
 example=$(realpath "$2")
-lists=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
-tools=$(realpath "$lists/../..")/target/conformance
+cd "$(dirname "$0")/../.."
+source tests/node.sh
+lists=$PWD/tests/conformance
+tools=$PWD/target/conformance
 results=$tools/results
 scratch=$(mktemp -d)
 servers=()
@@ -33,16 +34,6 @@ clean_up() {
     rm -rf "$scratch"
 }
 trap clean_up EXIT
-
-# provide FOLDER PACKAGE COMMAND: makes COMMAND of an npm package available, once.
-provide() {
-    local bin=$tools/$1/node_modules/.bin
-    if [[ ! -x $bin/$3 ]]; then
-        mkdir -p "$tools/$1"
-        npm install --prefix "$tools/$1" --no-audit --no-fund --loglevel=error "$2" >&2
-    fi
-    PATH=$bin:$PATH
-}
 
 # start NAME COMMAND...: starts a server and waits for the line with its address, which is then in `url`.
 start() {
@@ -63,7 +54,7 @@ start() {
 
 # required ERA: the scenarios that count for an era.
 required() {
-    local list=$tools/suite-$version/node_modules/@modelcontextprotocol/conformance/requirements/$1.yaml
+    local list=$suite/@modelcontextprotocol/conformance/requirements/$1.yaml
     awk '/^[a-z_]+:/ { part = $1 } part == "server:" && $1 == "-" { printf "%s ", $2 }' "$list"
 }
 
@@ -98,10 +89,11 @@ run() {
     fi
 }
 
-if [[ $(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0) -lt $node_major ]]; then
-    provide "node-$node_major" "node@$node_major" node
+suite=$tools/suite-$version/node_modules
+if [[ ! -x $suite/.bin/conformance ]]; then
+    npm install --prefix "$tools/suite-$version" --no-audit --no-fund --silent "@modelcontextprotocol/conformance@$version"
 fi
-provide "suite-$version" "@modelcontextprotocol/conformance@$version" conformance
+PATH=$suite/.bin:$PATH
 rm -rf "$results"
 mkdir -p "$results"
 
