@@ -79,4 +79,5 @@ mod tour;
 mod trace;
 mod undo;
 mod upkeep;
+mod use_cases;
 mod values;
