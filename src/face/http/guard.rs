@@ -67,25 +67,20 @@ pub struct Pages {
     pub cookie: String,
 }
 
-/// Refuses what a page of another site, or a name rebound to this machine, could send.
-pub(super) async fn check_names(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+/// The refusal of what a page of another site, or a name rebound to this machine, could send.
+pub(super) fn refusal(access: &Access, request: &Request) -> Option<Response> {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(|host| access.knows(host)) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "this Host is not one of this server: use the address that `serve` printed",
-        );
+        let text = "this Host is not one of this server: use the address that `serve` printed";
+        return Some(refuse(StatusCode::FORBIDDEN, text));
     }
-    if headers.get(header::ORIGIN).is_some_and(|origin| !access.is_own_origin(origin)) {
-        return refuse(StatusCode::FORBIDDEN, "pages of this Origin may not use this server");
-    }
-    mend_accept(&mut request);
-    next.run(request).await
+    let is_foreign = headers.get(header::ORIGIN).is_some_and(|origin| !access.is_own_origin(origin));
+    is_foreign.then(|| refuse(StatusCode::FORBIDDEN, "pages of this Origin may not use this server"))
 }
 
 /// rmcp answers 406 to a client that sends `*/*` or JSON alone; both kinds of answer are fine with those.
-fn mend_accept(request: &mut Request) {
+pub(super) fn mend_accept(request: &mut Request) {
     if request.method() == Method::POST {
         let both = HeaderValue::from_static("application/json, text/event-stream");
         request.headers_mut().insert(header::ACCEPT, both);

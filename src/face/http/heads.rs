@@ -1,28 +1,27 @@
 //! What the head of a request may be: how long what it asks for and its headers are, and that its path is a text.
 
-use axum::{extract::Request, http::StatusCode, middleware::Next, response::Response};
+use axum::{extract::Request, http::StatusCode, response::Response};
 
 use percent_encoding::percent_decode_str;
 
 use super::refuse;
 use crate::model::limits;
 
-/// Refuses a head that is longer than any of ours has to be, before anything looks into it.
-pub(super) async fn check(request: Request, next: Next) -> Response {
+/// The refusal of a head that is longer than any of ours has to be, before anything looks into it.
+pub(super) fn refusal(request: &Request) -> Option<Response> {
     let asked = request.uri().path_and_query().map_or(0, |asked| asked.as_str().len());
     if asked > limits::URL_BYTES {
         let text = format!("a path has at most {} bytes, with its query; this one has {asked}", limits::URL_BYTES);
-        return refuse(StatusCode::URI_TOO_LONG, &text);
+        return Some(refuse(StatusCode::URI_TOO_LONG, &text));
     }
     if !is_text(request.uri().path()) {
-        return refuse(StatusCode::BAD_REQUEST, "a path is UTF-8, percent-encoded");
+        return Some(refuse(StatusCode::BAD_REQUEST, "a path is UTF-8, percent-encoded"));
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > limits::HEADERS_BYTES {
+    (bytes > limits::HEADERS_BYTES).then(|| {
         let text = format!("headers have at most {} bytes together; these have {bytes}", limits::HEADERS_BYTES);
-        return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &text);
-    }
-    next.run(request).await
+        refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &text)
+    })
 }
 
 /// Whether a path is a text as it is meant: a `%` that begins nothing would be one of what it names.

@@ -10,8 +10,9 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
+    extract::{Request, State},
     http::{Method, StatusCode, header},
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -69,9 +70,19 @@ pub fn guarded(routes: Router, open: Router, access: Access) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         .layer(cors(Arc::clone(&access)))
-        .layer(middleware::from_fn_with_state(access, guard::check_names))
-        .layer(middleware::from_fn(heads::check))
-        .layer(middleware::from_fn(requests::note))
+        .layer(middleware::from_fn_with_state(access, enter))
+}
+
+/// What every request goes through before its route.
+async fn enter(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let noted = requests::Noted::begin(&mut request);
+    let response = if let Some(refused) = heads::refusal(&request).or_else(|| guard::refusal(&access, &request)) {
+        refused
+    } else {
+        guard::mend_accept(&mut request);
+        next.run(request).await
+    };
+    noted.end(response)
 }
 
 async fn nothing() -> Response {

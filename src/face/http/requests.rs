@@ -3,8 +3,7 @@
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
     response::Response,
 };
 use tokio::time::Instant;
@@ -19,26 +18,39 @@ const ID_CHARACTERS: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct By(pub(super) String);
 
-/// Gives the request its id, and notes what came of it.
-pub(super) async fn note(mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let id = given(request.headers()).unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-    let header = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""));
-    request.headers_mut().insert(REQUEST_ID, header.clone());
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, header);
-    tracing::info!(
-        method = known(method.as_str()),
-        route = route.as_ref().map_or("", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        principal = response.extensions().get::<By>().map_or("", |by| by.0.as_str()),
-        request = id,
-        "request"
-    );
-    response
+/// A request that is under way.
+pub(super) struct Noted {
+    begun: Instant,
+    id: HeaderValue,
+    method: Method,
+    route: Option<MatchedPath>,
+}
+
+impl Noted {
+    /// Gives the request its id.
+    pub(super) fn begin(request: &mut Request) -> Self {
+        let begun = Instant::now();
+        let id = given(request.headers()).unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+        let id = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""));
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { begun, id, method: request.method().clone(), route }
+    }
+
+    /// Gives the answer the same id, and notes what came of it.
+    pub(super) fn end(self, mut response: Response) -> Response {
+        tracing::info!(
+            method = known(self.method.as_str()),
+            route = self.route.as_ref().map_or("", MatchedPath::as_str),
+            status = response.status().as_u16(),
+            duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            principal = response.extensions().get::<By>().map_or("", |by| by.0.as_str()),
+            request = self.id.to_str().unwrap_or_default(),
+            "request"
+        );
+        response.headers_mut().insert(REQUEST_ID, self.id);
+        response
+    }
 }
 
 /// The id that a client has given, when it is a short word.
