@@ -188,6 +188,9 @@ pub struct Group {
     pub owner: String,
     /// Users, addresses, keys and delegates.
     pub members: Vec<Party>,
+    /// Users who have left it, and have not said that they may be put into it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Party>,
 }
 
 /// Something given to somebody.

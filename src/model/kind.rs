@@ -66,6 +66,8 @@ pub const BELONGS_TO: &str = "belongs_to";
 pub const GROUP_NAME: &str = "group_name";
 /// Groups by member.
 pub const GROUP_MEMBER: &str = "group_member";
+/// Groups by who has left them.
+pub const GROUP_LEFT: &str = "group_left";
 /// Shares by what is given.
 pub const SHARE_ON: &str = "share_on";
 /// Shares by to whom.
@@ -83,6 +85,9 @@ pub trait Kind: Serialize + DeserializeOwned {
 
     /// Whether records of the kind are found by who wrote them last.
     const BY_WRITER: bool = false;
+
+    /// Whether other records go with one whose time is up. It is then hidden until upkeep removes it with them.
+    const TAKES_ALONG: bool = false;
 
     /// What the log keeps of a record where that is not the whole of it.
     fn logged(&self) -> Option<Self> {
@@ -210,6 +215,7 @@ impl Kind for Project {
 
 impl Kind for ApiKey {
     const KIND: &'static str = "api_key";
+    const TAKES_ALONG: bool = true;
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         vec![entry(KEY_PREFIX, &self.prefix), entry(BELONGS_TO, &self.user)]
@@ -226,6 +232,7 @@ impl Kind for KeyUse {
 
 impl Kind for Delegate {
     const KIND: &'static str = "delegate";
+    const TAKES_ALONG: bool = true;
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         vec![entry(BELONGS_TO, &self.owner)]
@@ -234,6 +241,7 @@ impl Kind for Delegate {
 
 impl Kind for DelegateSecret {
     const KIND: &'static str = "delegate_secret";
+    const TAKES_ALONG: bool = true;
 
     fn entries(&self, _: &str) -> Vec<IndexEntry> {
         vec![entry(BELONGS_TO, &self.delegate)]
@@ -247,6 +255,7 @@ impl Kind for Group {
         let mut entries = vec![IndexEntry { index: GROUP_NAME, key: pair_key(&self.owner, &self.name) }];
         entries.push(entry(BELONGS_TO, &self.owner));
         entries.extend(self.members.iter().map(|member| entry(GROUP_MEMBER, &member.to_string())));
+        entries.extend(self.left.iter().map(|user| entry(GROUP_LEFT, &user.to_string())));
         entries
     }
 }

@@ -14,9 +14,11 @@ use crate::model::{
     permission::Action,
     reply::KeptReply,
     sign_in::SignIn,
+    undone::Undone,
 };
 
 use super::{
+    access,
     keys::purge,
     operation::{Cx, EffectClass, Listing, OpMeta, Operation, Report, Step, Target},
     tx::Tx,
@@ -57,7 +59,12 @@ impl Operation for ExpireDue {
 
     fn apply(&self, tx: &mut Tx<'_>, _: &Cx) -> Result<Step<Expired>, OpError> {
         let mut expired = 0;
+        let begun = tx.seq();
         for found in tx.due(limits::EXPIRE_SLICE)? {
+            // What goes along with one counts too.
+            if tx.seq() - begun >= limits::EXPIRE_SLICE as u64 {
+                break;
+            }
             // Asking for a dead record is what expires it.
             let asked = match found.kind.as_str() {
                 Key::KIND => tx.get::<Key>(&found.id).map(|held| held.is_none()),
@@ -65,9 +72,10 @@ impl Operation for ExpireDue {
                 Erasure::KIND => purge::go_on(tx, &found.id),
                 SignIn::KIND => tx.get::<SignIn>(&found.id).map(|held| held.is_none()),
                 Instance::KIND => tx.get::<Instance>(&found.id).map(|held| held.is_none()),
-                ApiKey::KIND => tx.get::<ApiKey>(&found.id).map(|held| held.is_none()),
-                Delegate::KIND => tx.get::<Delegate>(&found.id).map(|held| held.is_none()),
-                DelegateSecret::KIND => tx.get::<DelegateSecret>(&found.id).map(|held| held.is_none()),
+                Undone::KIND => tx.get::<Undone>(&found.id).map(|held| held.is_none()),
+                ApiKey::KIND => tx.attempt(|tx| access::keys::expire(tx, &found.id)),
+                Delegate::KIND => tx.attempt(|tx| access::delegates::expire(tx, &found.id)),
+                DelegateSecret::KIND => tx.attempt(|tx| access::delegates::expire_secret(tx, &found.id)),
                 _ => Ok(false),
             };
             // One that cannot be understood must not keep the others alive.

@@ -16,7 +16,7 @@ impl World {
         id.to_string()
     }
 
-    fn catalog(&self) -> rusqlite::Connection {
+    pub(super) fn catalog(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("catalog/instance.db")).unwrap()
     }
 

@@ -7,6 +7,7 @@ mod limits;
 mod model;
 mod resending;
 mod retention;
+mod rights;
 mod search;
 mod traces;
 

@@ -194,6 +194,24 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Removes a delegate whose time is up with everything of it; whether there was one.
+pub fn expire(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
+    let is_over = tx.expire::<Delegate>(id)?;
+    if is_over {
+        remove(tx, id)?;
+    }
+    Ok(is_over)
+}
+
+/// Removes a secret whose time is up with the note of its use; whether there was one.
+pub fn expire_secret(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
+    let is_over = tx.expire::<DelegateSecret>(id)?;
+    if is_over {
+        tx.delete::<KeyUse>(id)?;
+    }
+    Ok(is_over)
+}
+
 /// The secrets of a delegate.
 pub fn secrets_of(tx: &Tx<'_>, id: &str) -> Result<Vec<Held<DelegateSecret>>, OpError> {
     tx.scan_index::<DelegateSecret>(kind::BELONGS_TO, id.as_bytes(), &IdRange::all(), limits::SECRETS + 1)

@@ -104,7 +104,7 @@ impl Operation for Create {
             let remedy = "Use it, or choose another name".into();
             return Err(OpError::AlreadyExists { what: format!("group \"{called}\""), remedy });
         }
-        let group = Group { name: called, owner: who.user, members: Vec::new() };
+        let group = Group { name: called, owner: who.user, members: Vec::new(), left: Vec::new() };
         let id = secrets::id(cx, 0)?;
         tx.put(&id, &group, None)?;
         Ok(Step::Done(GroupView::new(&id, &group)))
@@ -220,9 +220,18 @@ impl Operation for Add {
             return Err(OpError::invalid("member", rule, self.member.as_str()));
         }
         let mut group = held.content;
+        if group.left.contains(&member) {
+            return Err(OpError::PermissionDenied {
+                what: format!("putting somebody into group \"{}\" who has left it", group.name),
+                remedy: format!(
+                    "They allow it themselves, with group_leave of {} and may_return: ask them",
+                    held.record.id
+                ),
+            });
+        }
         if !group.members.contains(&member) {
             let groups = standing::groups_of(tx, &member)?;
-            check_size(group.members.len(), groups.len())?;
+            check_size(group.members.len() + group.left.len(), groups.len())?;
             quota::membership(tx, &group.owner, &groups)?;
             group.members.push(member);
             tx.put(&held.record.id, &group, None)?;
@@ -238,7 +247,7 @@ fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
         return Ok(());
     }
     let rule = format!(
-        "a group has at most {most} members, and a member is in at most {most_groups} groups, which they leave with \
+        "a group has at most {most} members, with those who have left it, and a member is in at most {most_groups} groups, which they leave with \
          group_leave"
     );
     Err(OpError::invalid("member", rule, ""))
@@ -246,21 +255,29 @@ fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
 
 /// Takes somebody who is no more out of every group.
 pub(super) fn leave_all(tx: &mut Tx<'_>, member: &Party) -> Result<(), OpError> {
-    for id in standing::groups_of(tx, member)? {
+    let key = member.to_string();
+    let left = tx.scan_index::<Group>(kind::GROUP_LEFT, key.as_bytes(), &IdRange::all(), limits::ACCESS_RECORDS)?;
+    let left = left.into_iter().map(|held| held.record.id);
+    for id in standing::groups_of(tx, member)?.into_iter().chain(left) {
         let Some(held) = tx.get::<Group>(&id)? else { continue };
         let mut group = held.content;
         group.members.retain(|each| each != member);
+        group.left.retain(|each| each != member);
         tx.put(&id, &group, None)?;
     }
     Ok(())
 }
 
-/// Leave a group that somebody has put the caller's user into; what they had through it is gone at once.
+/// Leave a group that somebody has put the caller's user into; what they had through it is gone at once, and nobody can
+/// put them back until they call it again with may_return.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
     /// Id of the group
     pub group: Word,
+    /// They can be put into it again, default false
+    #[serde(default)]
+    pub may_return: Option<bool>,
 }
 
 impl Operation for Leave {
@@ -274,9 +291,16 @@ impl Operation for Leave {
         let id = self.group.as_str().strip_prefix("group:").unwrap_or(self.group.as_str());
         let themselves =
             |member: &Party| matches!(member, Party::User(_) | Party::Email(_)) && who.parties.contains(member);
-        let held = tx.get::<Group>(id)?.filter(|held| held.content.members.iter().any(themselves));
+        let may_return = self.may_return == Some(true);
+        let is_theirs =
+            |group: &Group| group.members.iter().any(themselves) || (may_return && group.left.iter().any(themselves));
+        let held = tx.get::<Group>(id)?.filter(|held| is_theirs(&held.content));
         let mut group = held.ok_or_else(|| absent("group", id, "group_list with joined"))?.content;
         group.members.retain(|member| !themselves(member));
+        group.left.retain(|user| !themselves(user));
+        if !may_return {
+            group.left.push(Party::User(who.user.clone()));
+        }
         tx.put(id, &group, None)?;
         // Who else is in it is its owner's to know.
         Ok(Step::Done(GroupView::new(id, &Group { members: Vec::new(), ..group })))

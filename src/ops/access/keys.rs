@@ -334,6 +334,15 @@ fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Removes a key whose time is up with everything of it; whether there was one.
+pub fn expire(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
+    let is_over = tx.expire::<ApiKey>(id)?;
+    if is_over {
+        remove(tx, id)?;
+    }
+    Ok(is_over)
+}
+
 /// Revokes every key of a user.
 pub(super) fn revoke_all(tx: &mut Tx<'_>, user: &str) -> Result<(), OpError> {
     let most = limits::ACCESS_RECORDS;

@@ -168,13 +168,13 @@ fn made<K: Kind>(tx: &mut Tx<'_>, id: &str, content: &K, ends: Option<i64>) -> R
     })
 }
 
-/// Removes what was given to somebody who is no more.
+/// Removes what was given to somebody who is no more, and takes them out of their groups.
 fn forget(tx: &mut Tx<'_>, party: &Party) -> Result<(), OpError> {
     let key = party.to_string();
     for held in tx.scan_index::<Share>(kind::SHARE_WITH, key.as_bytes(), &IdRange::all(), limits::ACCESS_RECORDS)? {
         tx.delete::<Share>(&held.record.id)?;
     }
-    Ok(())
+    groups::leave_all(tx, party)
 }
 
 /// The refusal of what is not there, or not the caller's.

@@ -188,7 +188,7 @@ impl Operation for List {
 }
 
 /// Remove a user with their keys, delegates and groups, and what was given to them; at once, wherever they are
-/// connected. Their projects become those of who removes them.
+/// connected. Their projects become those of who removes them, and so does what can still be brought back of removed ones.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -207,6 +207,7 @@ impl Operation for Delete {
             "group.updated",
             "share.deleted",
             "project.updated",
+            "instance.updated",
         ],
         ..meta("Remove a user", EffectClass::Delete)
     };
@@ -224,6 +225,7 @@ impl Operation for Delete {
         for project in projects::owned(tx, &id)? {
             projects::hand_over(tx, &project, &who.user, &of)?;
         }
+        projects::hand_over_left(tx, &id, &who.user)?;
         super::keys::revoke_all(tx, &id)?;
         for delegate in
             tx.scan_index::<Delegate>(kind::BELONGS_TO, id.as_bytes(), &IdRange::all(), limits::ACCESS_RECORDS)?
@@ -237,7 +239,6 @@ impl Operation for Delete {
         for party in [Some(Party::User(id.clone())), held.content.email.clone().map(Party::Email)].into_iter().flatten()
         {
             forget(tx, &party)?;
-            super::groups::leave_all(tx, &party)?;
         }
         tx.delete::<User>(&id)?;
         Ok(Step::Done(UserView::of(held)))

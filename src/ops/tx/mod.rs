@@ -168,10 +168,23 @@ impl<'v> Tx<'v> {
         }
         let record = self.known.get(&place).and_then(|known| known.record.clone());
         if record.as_ref().is_some_and(|record| is_dead(record, self.cx.now_ms)) {
-            self.remove::<K>(id, ChangeKind::Expired)?;
+            if !K::TAKES_ALONG {
+                self.remove::<K>(id, ChangeKind::Expired)?;
+            }
             return Ok(None);
         }
         Ok(record)
+    }
+
+    /// Removes a record whose time is up; whether there was one.
+    pub fn expire<K: Kind>(&mut self, id: &str) -> Result<bool, OpError> {
+        self.live::<K>(id)?;
+        let known = self.known.get(&(K::KIND, id.to_owned())).and_then(|known| known.record.as_ref());
+        let is_left = known.is_some_and(|record| is_dead(record, self.cx.now_ms));
+        if is_left {
+            self.remove::<K>(id, ChangeKind::Expired)?;
+        }
+        Ok(is_left)
     }
 
     /// Makes the record be so, until `expires_at` if given. Returns its version.

@@ -163,3 +163,19 @@ fn projects_keep_their_instances_apart() {
     env.cli(&["project", "delete", "default"]).fails(2);
     assert!(env.cli(&["project", "list"]).ok().starts_with("default\tdefault\towner"));
 }
+
+#[test]
+fn bug_what_a_removed_user_had_deleted_could_be_brought_back_by_the_machine_alone() {
+    let env = Env::new();
+    let server = env.serve(&["--multi-user", "--owner", "owner@example.com"]);
+    let (_, owner) = super::key(&env, &json!({"user": "owner@example.com"}));
+    let (_, carol) = user(&env, "carol@example.com");
+    let ask = |proof: &str, name: &str, args: Value| call(&server, "/mcp/edit", proof, name, &args);
+    ask(&carol, "project_create", json!({"name": "p"})).unwrap();
+    let made = ask(&carol, "instance_create", json!({"name": "i", "project": "p"})).unwrap()["id"].clone();
+    env.cli(&["-i", &text(&made), "set", "k", "v"]).ok();
+    ask(&carol, "project_delete", json!({"project": "p", "with_instances": true})).unwrap();
+    ask(&owner, "user_delete", json!({"user": "carol@example.com"})).unwrap();
+    ask(&owner, "instance_undelete", json!({"instance": made})).unwrap();
+    assert_eq!(call(&server, &at(&made), &owner, "read_key", &json!({"key": "k"})).unwrap()["value"], "v");
+}

@@ -54,6 +54,17 @@ fn leave(tx: &mut Tx<'_>, id: &str, owner: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Gives the instances that can still be brought back of a user's removed projects to somebody else.
+pub(in crate::ops::access) fn hand_over_left(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<(), OpError> {
+    for id in tx.ordered::<Instance>(kind::DELETED_AT, limits::INSTANCES)? {
+        let held = tx.get::<Instance>(&id)?.filter(|held| held.content.left_by.as_deref() == Some(from));
+        if let Some(held) = held {
+            tx.put(&id, &Instance { left_by: Some(to.to_owned()), ..held.content }, None)?;
+        }
+    }
+    Ok(())
+}
+
 /// Between which keys the names of a project's instances are.
 pub fn names_in(project: &str) -> (Vec<u8>, Vec<u8>) {
     (kind::instance_name_key(project, ""), [project.as_bytes(), b"\x01"].concat())

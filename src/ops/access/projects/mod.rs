@@ -31,6 +31,7 @@ use crate::ops::{
 };
 
 pub use begin::{Begin, Begun};
+pub(super) use delete::hand_over_left;
 pub use delete::{Delete, Leave, inside, names_in};
 pub use list::{List, Projects, Read, role};
 
