@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    kernel::{Caller, Hold, Kernel},
+    kernel::{Caller, Hold, Kernel, Lasting, Part},
     model::{
         error::OpError,
         instance::InstanceRef,
@@ -84,6 +84,16 @@ impl Proofs {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A place of somebody's part, for what lasts. Errors: `overloaded` when their user has no more.
+    pub fn part(&self, principal: &Principal, what: Lasting) -> Result<Part, OpError> {
+        self.kernel.part(principal, what)
+    }
+
+    /// The id of the user of whose part somebody takes; nothing for who may take all.
+    pub fn whose(&self, principal: &Principal) -> Result<Option<String>, OpError> {
+        self.kernel.whose(principal)
     }
 
     /// Notes for the audit trail that somebody showed no proof, or one that is none.

@@ -32,6 +32,8 @@ pub struct Admitted {
 }
 
 struct Kept {
+    /// For whom it counts: a user, with all their keys.
+    of: String,
     admitted: Admitted,
     ends_ms: i64,
 }
@@ -72,7 +74,8 @@ impl WsTokens {
     pub fn issue(&self, admitted: Admitted) -> Result<(String, i64), OpError> {
         // 244 random bits from the system's generator.
         let token = format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let ends_ms = self.out().keep(sha256(&token), admitted, self.kernel.now_ms())?;
+        let of = self.kernel.whose(&admitted.principal)?.unwrap_or_else(|| admitted.principal.id.clone());
+        let ends_ms = self.out().keep(sha256(&token), of, admitted, self.kernel.now_ms())?;
         Ok((token, ends_ms))
     }
 
@@ -87,30 +90,34 @@ impl WsTokens {
 #[derive(Default)]
 struct Out {
     kept: HashMap<String, Kept>,
-    /// How many there are of each principal.
+    /// How many there are of each user.
     of_one: HashMap<String, usize>,
     /// When those that ended long ago were forgotten last.
     tidied_ms: i64,
 }
 
 impl Out {
-    fn keep(&mut self, hash: String, admitted: Admitted, now_ms: i64) -> Result<i64, OpError> {
+    fn keep(&mut self, hash: String, of: String, admitted: Admitted, now_ms: i64) -> Result<i64, OpError> {
         if now_ms - self.tidied_ms >= limits::WS_TOKEN_MS || now_ms < self.tidied_ms {
             self.tidy(now_ms);
         }
-        let of_one = self.of_one.entry(admitted.principal.id.clone()).or_default();
-        if self.kept.len() >= limits::WS_TOKENS || *of_one >= limits::WS_TOKENS_OF_ONE {
-            return Err(OpError::Overloaded { what: "this server, for WebSocket tokens,".into(), waiting: *of_one });
+        let of_one = self.of_one.entry(of.clone()).or_default();
+        let (what, waiting) = match *of_one {
+            own if own >= limits::WS_TOKENS_OF_ONE => ("your user", own),
+            _ => ("this server", self.kept.len()),
+        };
+        if waiting >= limits::WS_TOKENS || *of_one >= limits::WS_TOKENS_OF_ONE {
+            return Err(OpError::Overloaded { what: what.into(), of: "WebSocket tokens out", waiting });
         }
         *of_one += 1;
         let ends_ms = now_ms + limits::WS_TOKEN_MS;
-        self.kept.insert(hash, Kept { admitted, ends_ms });
+        self.kept.insert(hash, Kept { of, admitted, ends_ms });
         Ok(ends_ms)
     }
 
     fn spend(&mut self, hash: &str, now_ms: i64) -> Result<Admitted, Refused> {
-        let Kept { admitted, ends_ms } = self.kept.remove(hash).ok_or(Refused::Unknown)?;
-        if let Some(of_one) = self.of_one.get_mut(&admitted.principal.id) {
+        let Kept { of, admitted, ends_ms } = self.kept.remove(hash).ok_or(Refused::Unknown)?;
+        if let Some(of_one) = self.of_one.get_mut(&of) {
             *of_one -= 1;
         }
         if ends_ms <= now_ms { Err(Refused::Expired) } else { Ok(admitted) }
@@ -122,7 +129,7 @@ impl Out {
         self.kept.retain(|_, kept| kept.ends_ms + limits::WS_TOKEN_MS > now_ms);
         self.of_one.clear();
         for kept in self.kept.values() {
-            *self.of_one.entry(kept.admitted.principal.id.clone()).or_default() += 1;
+            *self.of_one.entry(kept.of.clone()).or_default() += 1;
         }
     }
 }
@@ -132,9 +139,13 @@ mod tests {
     use super::*;
     use crate::model::permission::PrincipalKind;
 
-    fn admitted(user: usize) -> Admitted {
-        let principal = Principal { id: format!("user:{user}"), ..Principal::local(PrincipalKind::App) };
+    fn admitted() -> Admitted {
+        let principal = Principal::local(PrincipalKind::App);
         Admitted { principal, sign_in: None, instance: InstanceId::catalog(), permission: Permission::Read }
+    }
+
+    fn keep(tokens: &mut Out, hash: impl Into<String>, user: usize, now_ms: i64) -> Result<i64, OpError> {
+        tokens.keep(hash.into(), user.to_string(), admitted(), now_ms)
     }
 
     #[test]
@@ -142,10 +153,10 @@ mod tests {
         let mut tokens = Out::default();
         let end = limits::WS_TOKEN_MS;
         for (hash, now_ms, expected) in
-            [("a", end - 1, Ok(admitted(1))), ("b", end, Err(Refused::Expired)), ("none", 0, Err(Refused::Unknown))]
+            [("a", end - 1, Ok(admitted())), ("b", end, Err(Refused::Expired)), ("none", 0, Err(Refused::Unknown))]
         {
             if hash != "none" {
-                tokens.keep(hash.into(), admitted(1), 0).unwrap();
+                keep(&mut tokens, hash, 1, 0).unwrap();
             }
             assert_eq!(tokens.spend(hash, now_ms), expected);
             assert_eq!(tokens.spend(hash, now_ms), Err(Refused::Unknown));
@@ -156,16 +167,16 @@ mod tests {
     fn only_so_many_tokens_are_out() {
         let mut tokens = Out::default();
         for number in 0..limits::WS_TOKENS {
-            tokens.keep(number.to_string(), admitted(number / limits::WS_TOKENS_OF_ONE), 0).unwrap();
+            keep(&mut tokens, number.to_string(), number / limits::WS_TOKENS_OF_ONE, 0).unwrap();
         }
-        assert_eq!(tokens.keep("more".into(), admitted(1000), 0).unwrap_err().code(), "overloaded");
+        assert_eq!(keep(&mut tokens, "more", 1000, 0).unwrap_err().code(), "overloaded");
         // Long after their end they are forgotten.
         let later = 3 * limits::WS_TOKEN_MS;
-        tokens.keep("more".into(), admitted(1000), later).unwrap();
+        keep(&mut tokens, "more", 1000, later).unwrap();
         for number in 1..limits::WS_TOKENS_OF_ONE {
-            tokens.keep(number.to_string(), admitted(1000), later).unwrap();
+            keep(&mut tokens, number.to_string(), 1000, later).unwrap();
         }
-        assert_eq!(tokens.keep("too many".into(), admitted(1000), later).unwrap_err().code(), "overloaded");
-        tokens.keep("another's".into(), admitted(7), later).unwrap();
+        assert_eq!(keep(&mut tokens, "too many", 1000, later).unwrap_err().code(), "overloaded");
+        keep(&mut tokens, "another's", 7, later).unwrap();
     }
 }

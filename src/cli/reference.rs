@@ -142,7 +142,7 @@ fn errors() -> Vec<(OpError, &'static str)> {
             OpError::TooLarge { what: "the value".into(), got_bytes: 2, limit_bytes: 1, remedy: "Send less".into() },
             "a size is over its limit",
         ),
-        (OpError::Overloaded { what: "the instance".into(), waiting: 1 }, "too many calls wait already: try again"),
+        (OpError::waiting("the instance", 1), "too many calls wait already: try again"),
         (unavailable, "the store cannot do it now, or not at all; `reason` says why"),
     ]
 }

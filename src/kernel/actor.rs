@@ -172,7 +172,7 @@ impl Handle {
         let mut queue = self.mailbox.lock();
         if queue.is_full() {
             let waiting = queue.commands.len();
-            return Err(OpError::Overloaded { what: format!("instance {}", self.id), waiting });
+            return Err(OpError::waiting(format!("instance {}", self.id), waiting));
         }
         queue.bytes += command.order.bytes;
         queue.commands.push_back(command);

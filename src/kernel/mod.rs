@@ -17,6 +17,7 @@ mod handle;
 mod holds;
 mod instances;
 mod order;
+mod parts;
 mod port;
 mod quiet;
 mod search;
@@ -33,7 +34,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -67,6 +68,7 @@ pub use holds::Hold;
 use holds::Holds;
 pub use instances::Located;
 use order::{Fresh, Order};
+pub use parts::{Lasting, Part};
 pub use stats::Stats;
 
 /// Who calls, and how much they may do.
@@ -128,6 +130,7 @@ pub struct Kernel {
     noted: credentials::Noted,
     holds: Holds,
     audit: audit::Audit,
+    parts: parts::Parts,
     /// Instances that are being scrubbed, and those at which the work for that still goes on.
     scrubbing: Arc<Mutex<HashSet<InstanceId>>>,
     visiting: Arc<Mutex<HashSet<InstanceId>>>,
@@ -156,6 +159,7 @@ impl Kernel {
             noted: credentials::Noted::default(),
             holds: Holds::default(),
             audit: audit::Audit::default(),
+            parts: parts::Parts::default(),
             scrubbing: Arc::default(),
             visiting: Arc::default(),
             waits: Semaphore::new(limits::WAITS),
@@ -326,22 +330,6 @@ impl Kernel {
                 },
             }
         }
-    }
-
-    /// A place for a call that begins to wait. What lasts keeps memory for long: there is only so much of it.
-    fn place_to_wait<'p>(&'p self, caller: &'p Caller) -> Result<[SemaphorePermit<'p>; 2], OpError> {
-        if caller.message_bytes > limits::LASTING_BYTES {
-            return Err(OpError::TooLarge {
-                what: "the message of a call that waits".into(),
-                got_bytes: caller.message_bytes as u64,
-                limit_bytes: limits::LASTING_BYTES as u64,
-                remedy: "Send no more than its arguments".into(),
-            });
-        }
-        let overloaded = |what: &str, waiting| OpError::Overloaded { what: what.into(), waiting };
-        let own = caller.waits.try_acquire().map_err(|_| overloaded("this session", limits::WAITS_OF_SESSION))?;
-        let of_all = self.waits.try_acquire().map_err(|_| overloaded("this process", limits::WAITS))?;
-        Ok([own, of_all])
     }
 
     /// The open instance of an id that the catalog knows.

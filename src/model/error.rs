@@ -89,12 +89,14 @@ pub enum OpError {
         /// What to do instead.
         remedy: String,
     },
-    /// More calls are waiting than are taken.
-    #[error("{what} has {waiting} calls waiting, which is the limit: nothing was done. Try again when some have ended")]
+    /// There are as many as are taken.
+    #[error("{what} has {waiting} {of}, which is the limit: nothing was done. Try again when some have ended")]
     Overloaded {
-        /// The instance, the session or the process.
+        /// The instance, the session, the process, or the user.
         what: String,
-        /// How many are waiting.
+        /// Of what it has so many.
+        of: &'static str,
+        /// How many it has.
         waiting: usize,
     },
     /// The store cannot do it now, or not at all.
@@ -173,6 +175,11 @@ impl Reason {
 }
 
 impl OpError {
+    /// Too many calls that wait, for an instance, a session or a process.
+    pub fn waiting(what: impl Into<String>, waiting: usize) -> Self {
+        Self::Overloaded { what: what.into(), of: "calls waiting", waiting }
+    }
+
     /// An argument that breaks a rule; `got` is shortened to 60 characters.
     pub fn invalid(path: impl Into<String>, rule: impl Into<String>, got: &str) -> Self {
         let mut shown: String = got.chars().take(60).collect();

@@ -169,6 +169,8 @@ pub const BATCH_REPLY_BYTES: usize = 4 * 1024 * 1024;
 pub const BATCH_LARGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Rows of the log in which `undo` looks for the last change of its caller.
 pub const UNDO_ROWS: u64 = 2000;
+/// How long a change can be taken back by `undo`, in milliseconds: 30 days.
+pub const UNDO_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Turns that an author can take back before the first of them is forgotten.
 pub const UNDO_TURNS: usize = 1000;
 /// Rows of the log from which one turn takes the values of a purged key.
@@ -195,6 +197,9 @@ pub const URI_BYTES: usize = 8 * 1024;
 pub const LISTENS: usize = 1024;
 /// Open subscriptions of one stdio connection.
 pub const LISTENS_OF_CONNECTION: usize = 16;
+/// One user, with all keys and delegates together, has one in so many of the places of what lasts: waits, streams, sessions,
+/// WebSockets. This does not hold whom the machine or the server belongs to.
+pub const PARTS: usize = 4;
 /// Sessions of one HTTP server.
 pub const SESSIONS: usize = 10_000;
 /// One-time codes of one HTTP server that are out at a time.
@@ -222,7 +227,7 @@ pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;
 pub const SOCKETS: usize = 12_000;
 /// Tokens for WebSockets that are out at a time.
 pub const WS_TOKENS: usize = 100_000;
-/// Those of one principal.
+/// Those of one user.
 pub const WS_TOKENS_OF_ONE: usize = 10_000;
 /// How long a token for a WebSocket can be used, in milliseconds.
 pub const WS_TOKEN_MS: i64 = 60_000;

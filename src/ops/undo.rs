@@ -83,7 +83,7 @@ impl Operation for Undo {
     fn apply(&self, tx: &mut Tx<'_>, cx: &Cx) -> Result<Step<TakenBack>, OpError> {
         let author = author(&cx.actor);
         let mut undone = tx.get::<Undone>(&author)?.map(|held| held.content).unwrap_or_default();
-        let changes = last_turn(tx, &cx.actor, &undone)?.ok_or_else(nothing)?;
+        let changes = last_turn(tx, cx, &undone)?.ok_or_else(nothing)?;
         let Some((transaction, operation)) = changes.last().map(|last| (last.transaction, last.operation.clone()))
         else {
             return Err(nothing());
@@ -95,7 +95,8 @@ impl Operation for Undo {
         undone.turns.push(transaction);
         let forgotten = undone.turns.len().saturating_sub(limits::UNDO_TURNS);
         undone.turns.drain(..forgotten);
-        tx.put(&author, &undone, None)?;
+        // What it speaks of is older by then than what can be taken back.
+        tx.put(&author, &undone, Some(cx.now_ms.saturating_add(limits::UNDO_MS)))?;
         let count = keys.len() as u64;
         keys.truncate(limits::PAGE as usize);
         Ok(Step::Done(TakenBack { operation, transaction, keys, count }))
@@ -110,21 +111,22 @@ fn author(actor: &Actor) -> String {
 
 fn nothing() -> OpError {
     OpError::NotFound {
-        what: format!("a change of yours among the last {}", limits::UNDO_ROWS),
+        what: format!("a change of yours among the last {}, in the last 30 days,", limits::UNDO_ROWS),
         remedy: "key_history shows what a key was, and restore_key makes it so again".into(),
     }
 }
 
 /// The changes of keys of the author's last turn that is neither an undo nor undone, oldest first.
-fn last_turn(tx: &Tx<'_>, actor: &Actor, undone: &Undone) -> Result<Option<Vec<Change>>, OpError> {
-    let own = author(actor);
+fn last_turn(tx: &Tx<'_>, cx: &Cx, undone: &Undone) -> Result<Option<Vec<Change>>, OpError> {
+    let own = author(&cx.actor);
     let least = tx.seq().saturating_sub(limits::UNDO_ROWS);
     let mut seq = tx.seq();
     let mut found: Vec<Change> = Vec::new();
     while seq > 0 {
         let Some(change) = tx.change(seq)? else { break };
         let turn = found.first().map(|change| change.transaction);
-        if turn.is_some_and(|turn| turn != change.transaction) || (turn.is_none() && seq <= least) {
+        let is_old = seq <= least || change.at <= cx.now_ms.saturating_sub(limits::UNDO_MS);
+        if turn.is_some_and(|turn| turn != change.transaction) || (turn.is_none() && is_old) {
             break;
         }
         let is_meant = change.kind == Key::KIND

@@ -147,7 +147,7 @@ impl ServerHandler for Server {
                 "{most} subscriptions are open, which is the most of one connection: cancel some, or ask for more \
                  resources in one"
             );
-            let error = OpError::Overloaded { what: "this connection".into(), waiting: most };
+            let error = OpError::Overloaded { what: "this connection".into(), of: "subscriptions", waiting: most };
             ErrorData::internal_error(text, Some(serde_json::Value::Object(error.to_json())))
         })?;
         let bound = self.bound(request).await.map_err(|error| resources::told(&error))?;

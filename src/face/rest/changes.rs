@@ -22,8 +22,11 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use crate::{
     access::sign_in::Watched,
     face::http::Who,
-    kernel::feed::{Feed, Live},
-    model::{error::OpError, instance::InstanceRef, limits},
+    kernel::{
+        Lasting, Part,
+        feed::{Feed, Live},
+    },
+    model::{error::OpError, instance::InstanceRef},
 };
 
 use super::{LOOK_EVERY, Rest, begin, caller, marks, problem::Problem};
@@ -43,9 +46,8 @@ pub(super) async fn follow(
     let caller = caller(&who, &headers);
     begin(&rest.kernel, &caller, &instance).await?;
     let feed = rest.kernel.feed_since(&caller, &instance, marks::since(query.as_deref(), &headers)?)?;
-    let place = Arc::clone(&rest.listens).try_acquire_owned();
-    let place =
-        place.map_err(|_| OpError::Overloaded { what: "following changes here".into(), waiting: limits::LISTENS })?;
+    let place = Arc::clone(&rest.listens).try_acquire_owned().map_err(|_| Lasting::Stream.full())?;
+    let place = (place, rest.kernel.part(&caller.principal, Lasting::Stream)?);
     let sign_in = rest.watch(&who);
     let first = position(feed.seen(), feed.seen());
     let following = Following { feed, rest, sign_in, place, ready: VecDeque::from([first]), is_over: false };
@@ -62,7 +64,7 @@ struct Following {
     rest: Arc<Rest>,
     sign_in: Option<Watched>,
     #[expect(dead_code, reason = "it is free again when the client has gone")]
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, Part),
     ready: VecDeque<Event>,
     is_over: bool,
 }

@@ -243,3 +243,32 @@ fn operations_are_found_and_called_as_the_mode_allows() {
         "#]],
     );
 }
+
+#[test]
+fn what_was_undone_is_remembered_as_long_as_undo_looks_back() {
+    // 30 days are 2,592,000,000 ms.
+    check(
+        r#"
+        0 use write_key {"key":"a","value":"1"}
+        1000 use write_key {"key":"a","value":"2"}
+        2000 use undo {}
+        2592000500 use undo {}
+        2592001500 use undo {}
+        2592002500 use undo {}
+        2592002500 use read_key {"key":"a"}
+        2592002500 use write_key {"key":"a","value":"3"}
+        2592002600 use undo {}
+        "#,
+        expect![[r#"
+            0 write_key {"key":"a","version":1,"created":true}
+            1000 write_key {"key":"a","version":2,"created":false}
+            2000 undo {"operation":"write_key","transaction":2,"keys":[{"key":"a","change":"updated","version":3}],"count":1}
+            2592000500 undo error: a change of yours among the last 2000, in the last 30 days, was not found. key_history shows what a key was, and restore_key makes it so again
+            2592001500 undo error: a change of yours among the last 2000, in the last 30 days, was not found. key_history shows what a key was, and restore_key makes it so again
+            2592002500 undo error: a change of yours among the last 2000, in the last 30 days, was not found. key_history shows what a key was, and restore_key makes it so again
+            2592002500 read_key {"key":"a","type":"text","value":"1","version":3,"tags":[]}
+            2592002500 write_key {"key":"a","version":5,"created":false}
+            2592002600 undo {"operation":"write_key","transaction":5,"keys":[{"key":"a","change":"updated","version":7}],"count":1}
+        "#]],
+    );
+}

@@ -5,7 +5,10 @@ use crate::model::{
     error::OpError,
     kind::{self, Kind},
     limits,
-    permission::party::{LOCAL, Party, Resource},
+    permission::{
+        Principal,
+        party::{LOCAL, Party, Resource},
+    },
 };
 
 use super::{projects, standing};
@@ -61,6 +64,20 @@ impl Quota {
 /// Whether somebody has no limits but those of the whole: the user of the machine, and whose the server is.
 fn is_free(tx: &mut Tx<'_>, user: &str) -> Result<bool, OpError> {
     Ok(user == LOCAL || tx.get::<User>(user)?.is_some_and(|held| held.content.is_owner))
+}
+
+/// The id of the user of whose part of the whole somebody takes; nothing for who has no limits but those of the whole.
+pub fn whose(tx: &mut Tx<'_>, principal: &Principal) -> Result<Option<String>, OpError> {
+    let user = match Party::parse(&principal.id) {
+        Some(Party::User(id)) => Some(id),
+        Some(Party::Key(id)) => tx.get::<ApiKey>(&id)?.map(|held| held.content.user),
+        Some(Party::Delegate(id)) => tx.get::<Delegate>(&id)?.map(|held| held.content.owner),
+        _ => None,
+    };
+    match user {
+        Some(user) if !is_free(tx, &user)? => Ok(Some(user)),
+        _ => Ok(None),
+    }
 }
 
 /// How many records of a kind are under a key of an index, counted up to a limit.

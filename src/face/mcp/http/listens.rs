@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::{
     access::proofs::Proofs,
     face::http::{refuse, refuse_for},
-    kernel::Hold,
+    kernel::{Hold, Lasting, Part},
     model::{error::OpError, limits, permission::Principal},
 };
 
@@ -42,6 +42,13 @@ pub(super) async fn count(
     };
     let hold = match hold(&request, &params) {
         Ok(hold) => hold,
+        Err(error) => return refuse_for(&error),
+    };
+    let place = match part(&request) {
+        Ok(part) => (place, part),
+        Err(error @ OpError::Overloaded { .. }) => {
+            return refuse(StatusCode::TOO_MANY_REQUESTS, &error.to_string());
+        }
         Err(error) => return refuse_for(&error),
     };
     next.run(request).await.map(|body| {
@@ -78,6 +85,13 @@ pub(super) fn hold(request: &Request, params: &RawPathParams) -> Result<Option<H
         },
         _ => Ok(None),
     }
+}
+
+/// A place of somebody's part of the streams; nothing for the local user, whose all are.
+fn part(request: &Request) -> Result<Option<Part>, OpError> {
+    let extensions = request.extensions();
+    let known = extensions.get::<Proofs>().zip(extensions.get::<Principal>());
+    known.map(|(proofs, principal)| proofs.part(principal, Lasting::Stream)).transpose()
 }
 
 /// Resolves when the right has gone.

@@ -18,8 +18,9 @@ use tokio::task::AbortHandle;
 
 use super::listens;
 use crate::{
+    access::proofs::Proofs,
     face::http::{refuse, refuse_for},
-    kernel::Hold,
+    kernel::{Hold, Lasting},
     model::{limits, permission::Principal},
 };
 
@@ -40,6 +41,8 @@ struct Owners {
 
 struct Owned {
     owner: Owner,
+    /// The user of whose part it takes; nothing for whose all are.
+    user: Option<String>,
     /// The turn in which it was last used.
     used: u64,
     /// Ends the session when its right goes.
@@ -95,6 +98,7 @@ pub(super) async fn bind(
         Ok(hold) => hold,
         Err(error) => return refuse_for(&error),
     };
+    let known = request.extensions().get::<Proofs>().cloned().zip(request.extensions().get::<Principal>().cloned());
     let mut response = next.run(request).await;
     if ends && response.status() == StatusCode::ACCEPTED {
         // The Python package takes 202 for a failure.
@@ -105,7 +109,9 @@ pub(super) async fn bind(
         Some(_) => {}
         None => {
             if let Some(opened) = session_id(response.headers()) {
-                sessions.remember(opened, owner, hold);
+                // Whose it is was known a moment ago.
+                let user = known.and_then(|(proofs, principal)| proofs.whose(&principal).ok().flatten());
+                sessions.remember(opened, owner, user, hold);
             }
         }
     }
@@ -126,10 +132,10 @@ impl Sessions {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(self: &Arc<Self>, id: String, owner: Owner, hold: Option<Hold>) {
+    fn remember(self: &Arc<Self>, id: String, owner: Owner, user: Option<String>, hold: Option<Hold>) {
         let watch = hold.map(|hold| self.watch(id.clone(), hold));
-        let Some(left) = self.owners().remember(id, owner, watch) else { return };
-        tracing::warn!("there are {} sessions: the one that was idle longest is closed", limits::SESSIONS);
+        let Some(left) = self.owners().remember(id, Owned { owner, user, used: 0, watch }) else { return };
+        tracing::warn!("there are as many sessions as there may be: the one that was idle longest is closed");
         let live = Arc::clone(&self.live);
         // In a task of its own: a session whose client reads nothing is slow to end.
         drop(tokio::spawn(close(live, left)));
@@ -164,14 +170,20 @@ impl Owners {
     }
 
     /// Notes a new session; answers which one had to go for it. Clients often leave without a word, so the one that
-    /// was idle longest most likely has nobody any more, and if it has, its client opens another.
-    fn remember(&mut self, id: String, owner: Owner, watch: Option<Watch>) -> Option<String> {
+    /// was idle longest most likely has nobody any more, and if it has, its client opens another. Who has more than their
+    /// part loses one of their own.
+    fn remember(&mut self, id: String, owned: Owned) -> Option<String> {
         self.turn += 1;
-        self.of.insert(id, Owned { owner, used: self.turn, watch });
-        if self.of.len() <= limits::SESSIONS {
+        let user = owned.user.clone();
+        self.of.insert(id, Owned { used: self.turn, ..owned });
+        let part = Lasting::Session.part();
+        let is_theirs = |owned: &Owned| user.is_some() && owned.user == user;
+        let is_beyond = self.of.len() > part && self.of.values().filter(|owned| is_theirs(owned)).count() > part;
+        if !is_beyond && self.of.len() <= limits::SESSIONS {
             return None;
         }
-        let (oldest, _) = self.of.iter().min_by_key(|(_, owned)| owned.used)?;
+        let candidates = self.of.iter().filter(|(_, owned)| !is_beyond || is_theirs(owned));
+        let (oldest, _) = candidates.min_by_key(|(_, owned)| owned.used)?;
         let oldest = oldest.clone();
         self.of.remove(&oldest);
         Some(oldest)
@@ -189,15 +201,29 @@ mod tests {
     #[test]
     fn bug_a_forgotten_session_stayed_alive() {
         let owner = Owner { principal: None, shown: None, path: "/mcp".into() };
+        let anybodys = || Owned { owner: owner.clone(), user: None, used: 0, watch: None };
         let mut owners = Owners::default();
         for number in 0..limits::SESSIONS {
-            assert_eq!(owners.remember(number.to_string(), owner.clone(), None), None);
+            assert_eq!(owners.remember(number.to_string(), anybodys()), None);
         }
         assert!(owners.use_as("0", &owner));
         // What has to go is named, so that it is closed; what was used since stays.
-        assert_eq!(owners.remember("one more".into(), owner.clone(), None).as_deref(), Some("1"));
+        assert_eq!(owners.remember("one more".into(), anybodys()).as_deref(), Some("1"));
         assert_eq!(["0", "1", "2", "one more"].map(|id| owners.use_as(id, &owner)), [true, false, true, true]);
         owners.forget("0");
-        assert_eq!(owners.remember("into the gap".into(), owner, None), None);
+        assert_eq!(owners.remember("into the gap".into(), anybodys()), None);
+    }
+
+    #[test]
+    fn bug_a_user_with_many_sessions_ended_those_of_others() {
+        let owner = Owner { principal: None, shown: None, path: "/mcp".into() };
+        let of = |user: &str| Owned { owner: owner.clone(), user: Some(user.into()), used: 0, watch: None };
+        let mut owners = Owners::default();
+        assert_eq!(owners.remember("bob's".into(), of("bob")), None);
+        for number in 0..Lasting::Session.part() {
+            assert_eq!(owners.remember(number.to_string(), of("ann")), None);
+        }
+        assert_eq!(owners.remember("one more".into(), of("ann")).as_deref(), Some("0"));
+        assert_eq!(["bob's", "0", "1"].map(|id| owners.use_as(id, &owner)), [true, false, true]);
     }
 }

@@ -14,6 +14,7 @@ type Outcome = Result<Value, Refusal>;
 
 /// How long an answer is kept.
 const REPLY_MS: i64 = 24 * 3600 * 1000;
+const UNDO_MS: i64 = 30 * 24 * 3600 * 1000;
 /// A larger answer is not kept whole.
 const REPLY_BYTES: usize = 64 * 1024;
 
@@ -142,7 +143,11 @@ fn undo(turn: &mut Turn) -> Outcome {
         _ => Vec::new(),
     };
     let is_meant = |row: &Row| {
-        row.kind == "key" && row.by.author() == author && row.operation != "undo" && !undone.contains(&row.txn)
+        row.kind == "key"
+            && row.by.author() == author
+            && row.operation != "undo"
+            && !undone.contains(&row.txn)
+            && row.at > turn.now - UNDO_MS
     };
     let Some(last) = turn.state.log.iter().rev().find(|row| is_meant(row)).cloned() else { return refuse("not_found") };
     // The first and the last change of each key.
@@ -156,7 +161,7 @@ fn undo(turn: &mut Turn) -> Outcome {
         keys.push(take_back(turn, &undone, &name, first, last)?);
     }
     let turns = [undone, vec![last.txn]].concat();
-    turn.put(&author, Thing::Undone(turns), None);
+    turn.put(&author, Thing::Undone(turns), Some(turn.now + UNDO_MS));
     Ok(json!({"operation": last.operation, "transaction": last.txn, "count": keys.len(), "keys": keys}))
 }
 
