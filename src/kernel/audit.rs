@@ -13,7 +13,7 @@ use std::{
 use crate::{
     model::{
         error::OpError,
-        instance::InstanceRef,
+        instance::{InstanceId, InstanceRef},
         limits,
         permission::{PrincipalKind, party::LOCAL},
     },
@@ -148,6 +148,19 @@ impl Kernel {
             client: &client,
             operation: "authenticate",
             instance: "",
+            decision: error.code(),
+        });
+    }
+
+    /// Tells that somebody was not let in to an instance for another reason than what the catalog says.
+    pub fn tell_of_refusal(&self, caller: &Caller, id: &InstanceId, error: &OpError) {
+        self.tell(&Refusal {
+            who: &caller.principal.id,
+            kind: caller.actor.kind.name(),
+            from: caller.actor.from.as_deref().unwrap_or("unknown"),
+            client: &caller.actor.client,
+            operation: "connect",
+            instance: id.as_str(),
             decision: error.code(),
         });
     }

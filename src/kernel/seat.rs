@@ -38,6 +38,8 @@ pub struct Seat {
     caller: Caller,
     hold: Hold,
     located: Located,
+    /// In which mode what is not of this instance is called: that asks in its own turn what they may do there.
+    beyond: Mode,
 }
 
 impl Kernel {
@@ -54,6 +56,7 @@ impl Kernel {
             caller: Caller { mode, ..caller.clone() },
             hold,
             located: Located { permission, ..located },
+            beyond: caller.mode.min(most.mode(caller.principal.kind)),
         };
         seat.read(|_, _| Ok(()))?;
         Ok(seat)
@@ -75,6 +78,11 @@ impl Seat {
         &self.caller
     }
 
+    /// The same for an operation on something else than this instance.
+    pub fn beyond(&self) -> Caller {
+        Caller { mode: self.beyond, ..self.caller.clone() }
+    }
+
     /// Where, and how much they may do there.
     pub fn located(&self) -> &Located {
         &self.located
@@ -82,6 +90,7 @@ impl Seat {
 
     /// Lowers what may be done from here; nothing raises it.
     pub fn lower(&mut self, most: Permission) {
+        self.beyond = self.beyond.min(most.mode(self.caller.principal.kind));
         self.located.permission = self.located.permission.min(most);
         self.caller.mode = self.caller.mode.min(self.located.permission.mode(self.caller.principal.kind));
     }

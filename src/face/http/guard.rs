@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -89,7 +89,7 @@ pub(super) fn mend_accept(request: &mut Request) {
 
 /// Asks who it is, and tells those behind.
 pub(super) async fn authenticate(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
-    let from = from(&request);
+    let from = from(face(&request), request.extensions());
     if let Some(who) = access.page(&request) {
         request.extensions_mut().insert(who);
         return told(next.run(request).await, "page");
@@ -135,20 +135,24 @@ fn told(mut response: Response, by: &str) -> Response {
     response
 }
 
-/// By which face and from which address a request came. Behind a proxy the address is the proxy's: what a header says of
-/// another could be said by anybody.
-fn from(request: &Request) -> Arc<str> {
+/// By which face a request comes.
+fn face(request: &Request) -> &'static str {
     let path = request.uri().path();
     let is_mcp = ["/mcp", "/i/", "/p/"].iter().any(|begin| path.starts_with(begin));
-    let address = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
-    let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_canonical().to_string());
-    let face = if is_mcp {
+    if is_mcp {
         "mcp"
     } else if request.headers().contains_key(PAGE_KEY) {
         "page"
     } else {
         "rest"
-    };
+    }
+}
+
+/// By which face and from which address a request with these extensions came. Behind a proxy the address is the proxy's:
+/// what a header says of another could be said by anybody.
+pub(in crate::face) fn from(face: &str, extensions: &Extensions) -> Arc<str> {
+    let address = extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
+    let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_canonical().to_string());
     format!("{face} {address}").into()
 }
 
@@ -215,7 +219,7 @@ impl Access {
     fn page(&self, request: &Request) -> Option<Who> {
         let headers = request.headers();
         if self.token.is_none() && self.proofs.is_none() {
-            return tab(headers).map(|tab| Who::Page { tab, sign_in: None, from: from(request) });
+            return tab(headers).map(|tab| Who::Page { tab, sign_in: None, from: from("page", request.extensions()) });
         }
         let path = request.uri().path();
         // Programs speak MCP; the page does not, so its sign-in opens no way to it.
@@ -226,7 +230,8 @@ impl Access {
         let page_key = headers.get(PAGE_KEY)?.to_str().ok()?;
         let signed_in = pages.sign_ins.check(cookie(headers, &pages.cookie)?, page_key);
         let id = signed_in.inspect_err(|error| tracing::warn!(%error, "cannot look for a sign-in")).ok()??;
-        Some(Who::Page { tab: tab(headers).unwrap_or_default(), sign_in: Some(id), from: from(request) })
+        let from = from("page", request.extensions());
+        Some(Who::Page { tab: tab(headers).unwrap_or_default(), sign_in: Some(id), from })
     }
 
     /// Whether an authority names this server, whatever its port.

@@ -29,8 +29,8 @@ use crate::{
 };
 
 use connections::{Connections, Peer};
-pub(super) use guard::is_same_origin;
 pub use guard::{Access, PAGE_KEY, Pages, Who};
+pub(super) use guard::{from, is_same_origin};
 pub(super) use refusal::Refusal;
 
 /// A client that takes nothing for so long is given up.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{HeaderMap, Method, header},
+    http::{Extensions, HeaderMap, Method, header},
     response::{IntoResponse as _, Response},
 };
 use schemars::JsonSchema;
@@ -21,7 +21,7 @@ use super::{
     table::{Table, told},
 };
 use crate::{
-    face::http::Who,
+    face::http::{Who, from},
     kernel::Kernel,
     model::{
         error::OpError,
@@ -61,14 +61,18 @@ async fn read(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
     let shown = headers.get("x-admin-token").map_or(&b""[..], |token| token.as_bytes());
     let is_it = |token: &String| token.as_bytes().ct_eq(shown).into();
     if !admin.token.as_ref().is_some_and(is_it) {
-        return Err(Problem(OpError::Unauthenticated {
+        let error = OpError::Unauthenticated {
             what: "the admin token is missing or another one".into(),
             remedy: "Send X-Admin-Token with the ADMIN_TOKEN that the server was started with".into(),
-        }));
+        };
+        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        admin.kernel.tell_of_stranger(&from("rest", &extensions), agent.unwrap_or_default(), &error);
+        return Err(Problem(error));
     }
     let id = Uuid::parse_str(&id).map(InstanceId::from_uuid);
     let id = id.map_err(|_| OpError::invalid("id", "it is the id of an instance", ""))?;

@@ -2,6 +2,7 @@
 //! acknowledgements, versions, resuming and operations. `docs/sync.md` tells both.
 
 mod answers;
+mod coming;
 mod ending;
 mod entry;
 mod from_client;
@@ -23,10 +24,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{
-        Path, RawQuery, State,
+        Path, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::Response,
     routing::get,
 };
@@ -39,7 +40,7 @@ use crate::{
         ws_tokens::{Admitted, Refused, WsTokens},
     },
     face::http::{Access, Stop, refuse},
-    kernel::{Caller, Kernel},
+    kernel::{Caller, Kernel, Lasting},
     model::{
         error::OpError,
         instance::InstanceRef,
@@ -48,6 +49,7 @@ use crate::{
     },
 };
 
+use coming::Coming;
 use hub::Hubs;
 use socket::Beginning;
 use state::Places;
@@ -137,33 +139,22 @@ struct Arriving {
 async fn connect_below(
     sockets: State<Arc<Sockets>>,
     Path((instance, _)): Path<(String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
+    coming: Coming,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    connect(sockets, Path(instance), query, headers, upgrade).await
+    connect(sockets, Path(instance), coming, upgrade).await
 }
 
 async fn connect(
     State(sockets): State<Arc<Sockets>>,
     Path(instance): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    coming: Coming,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match sockets.let_in(&instance, query.as_deref().unwrap_or_default(), &headers, upgrade).await {
+    match sockets.let_in(&instance, coming, upgrade).await {
         Ok(response) => response,
         Err(Denied(status, why)) => refuse(status, &why),
     }
-}
-
-/// The parameters of an address.
-fn parameters(query: &str) -> HashMap<String, String> {
-    let plain = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
-    };
-    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (plain(name), plain(value))).collect()
 }
 
 /// Why somebody is not let in.
@@ -182,16 +173,15 @@ impl Sockets {
     async fn let_in(
         self: &Arc<Self>,
         instance: &str,
-        query: &str,
-        headers: &HeaderMap,
+        coming: Coming,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     ) -> Result<Response, Denied> {
-        let asked = parameters(query);
-        let arriving = self.arriving(&asked, headers).await?;
+        let arriving = self.arriving(&coming).await?;
+        let Coming { asked, client, from, .. } = coming;
         let denied = || refused(StatusCode::FORBIDDEN, "Instance not found or access denied");
-        let client = asked.get("client").cloned().unwrap_or_else(|| agent(headers));
         let connection = uuid::Uuid::new_v4().simple().to_string();
-        let caller = Caller::of(arriving.principal, Mode::Edit, &client, connection.clone());
+        let principal = Principal { from: Some(from), ..arriving.principal };
+        let caller = Caller::of(principal, Mode::Edit, &client, connection.clone());
         let caller = Caller { leaving: self.leaving.clone(), ..caller };
         let instance = InstanceRef::parse(instance).map_err(|_| denied())?;
         let instance = self.meant(&caller, instance, asked.get("project").map(String::as_str)).await;
@@ -205,12 +195,15 @@ impl Sockets {
             Err(_) => return Err(denied()),
         };
         if arriving.token.as_ref().is_some_and(|token| token.instance != seat.located().id) {
+            let error = OpError::PermissionDenied { what: "this instance by this token".into(), remedy: String::new() };
+            self.kernel.tell_of_refusal(&caller, &seat.located().id, &error);
             return Err(refused(StatusCode::FORBIDDEN, "Token not valid for this instance"));
         }
         let Ok(upgrade) = upgrade else {
             return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
         };
-        let place = place(&self.open)?;
+        let part = self.kernel.part(&caller.principal, Lasting::Socket).map_err(|error| unavailable(&error))?;
+        let place = (place(&self.open)?, part);
         let hub = self.hubs.hub(&seat.located().id).map_err(|error| unavailable(&error))?;
         let form = if asked.get("v").is_some_and(|version| version == "2") { Form::Ours } else { Form::Old };
         let presence = hub.come(Present {
@@ -250,8 +243,19 @@ impl Sockets {
         Ok(upgrade.on_upgrade(move |socket| socket::serve(socket, beginning)))
     }
 
+    /// Who shows what; who shows nothing that holds is told of in the trail.
+    async fn arriving(&self, coming: &Coming) -> Result<Arriving, Denied> {
+        let arriving = self.proved(&coming.asked, &coming.headers).await;
+        arriving.inspect_err(|Denied(status, why)| {
+            if *status == StatusCode::UNAUTHORIZED {
+                let error = OpError::Unauthenticated { what: why.clone(), remedy: String::new() };
+                self.kernel.tell_of_stranger(&coming.from, &coming.client, &error);
+            }
+        })
+    }
+
     /// Who shows what, in the order in which clients of every age expect it to be looked at.
-    async fn arriving(&self, asked: &HashMap<String, String>, headers: &HeaderMap) -> Result<Arriving, Denied> {
+    async fn proved(&self, asked: &HashMap<String, String>, headers: &HeaderMap) -> Result<Arriving, Denied> {
         if let Some(token) = asked.get("token") {
             // It is spent now, whatever comes of it.
             let admitted = self.tokens.spend(token).map_err(|why| {
@@ -290,17 +294,9 @@ impl Sockets {
     }
 }
 
-/// How a program calls itself that does not say so.
-fn agent(headers: &HeaderMap) -> String {
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("sync");
-    agent.split(['/', ' ']).next().unwrap_or_default().to_owned()
-}
-
 /// A place for one more socket.
 fn place(open: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Denied> {
-    let full =
-        |_| refused(StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes: try again later");
-    Arc::clone(open).try_acquire_owned().map_err(full)
+    Arc::clone(open).try_acquire_owned().map_err(|_| unavailable(&Lasting::Socket.full()))
 }
 
 #[cfg(test)]
@@ -314,12 +310,5 @@ mod tests {
         assert_eq!(place(&open).unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
         drop(places);
         assert!(place(&open).is_ok());
-    }
-
-    #[test]
-    fn parameters_are_read_as_browsers_write_them() {
-        let read = parameters("token=a%2Fb&project=p+q&v=2&empty=&nothing&x=%ff");
-        assert_eq!((read["token"].as_str(), read["project"].as_str(), read["v"].as_str()), ("a/b", "p q", "2"));
-        assert_eq!((read["empty"].as_str(), read.contains_key("nothing")), ("", false));
     }
 }

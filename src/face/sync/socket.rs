@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::sign_in::Watched,
-    kernel::seat::Seat,
+    kernel::{Part, seat::Seat},
     model::{error::OpError, limits},
     ops::keys::catch_up,
 };
@@ -55,7 +55,7 @@ pub(super) struct Beginning {
     pub(super) since: Option<(u64, Option<String>)>,
     pub(super) sign_in: Option<Watched>,
     pub(super) leaving: CancellationToken,
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) place: (OwnedSemaphorePermit, Part),
 }
 
 /// A socket at work.
@@ -93,7 +93,7 @@ pub(super) struct Socket {
     pub(super) heard: Heard,
     pub(super) alarms: Alarms,
     #[expect(dead_code, reason = "it is free again when the socket ends")]
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, Part),
 }
 
 /// What is due, and when.

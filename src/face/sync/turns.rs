@@ -9,7 +9,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Fu
 use serde_json::Value;
 
 use crate::{
-    kernel::{Kernel, seat::Seat},
+    kernel::{Caller, Kernel, seat::Seat},
     model::{
         error::OpError,
         instance::InstanceRef,
@@ -283,8 +283,8 @@ async fn called(kernel: Arc<Kernel>, seat: Seat, call: Call, is_token: bool) -> 
             });
         }
         let instance = InstanceRef::Id(seat.located().id.clone());
-        let mut caller = seat.caller().clone();
-        caller.once = idempotency_key;
+        let caller = if is_beyond { seat.beyond() } else { seat.caller().clone() };
+        let caller = Caller { once: idempotency_key, ..caller };
         kernel.execute(&caller, &instance, name, Value::Object(args)).await
     };
     Done::Called { op_id: op_id.as_str().to_owned(), result: result.await }
@@ -296,8 +296,15 @@ async fn prove(proving: Proving, seat: Seat, auth: Auth) -> Result<Permission, &
         // Where nobody asks, whoever says who they are may write, as ever.
         return Ok(Permission::Write);
     };
-    let principal = proofs.prove(Some(&format!("Bearer {}", auth.api_key))).await.map_err(|_| "Invalid API key")?;
-    let caller = crate::kernel::Caller { principal, ..seat.caller().clone() };
+    let proved = proofs.prove(Some(&format!("Bearer {}", auth.api_key))).await;
+    let principal = proved.map_err(|error| {
+        if matches!(error, OpError::Unauthenticated { .. }) {
+            let actor = &seat.caller().actor;
+            proofs.tell_of_stranger(actor.from.as_deref().unwrap_or("sync unknown"), &actor.client, &error);
+        }
+        "Invalid API key"
+    })?;
+    let caller = Caller { principal, ..seat.caller().clone() };
     let instance = InstanceRef::Id(seat.located().id.clone());
     let located = proving.kernel.locate(&caller, &instance).map_err(|_| "Instance not found or access denied")?;
     Ok(located.permission)

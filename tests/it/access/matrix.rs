@@ -4,7 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{at, call, key, local, user};
-use crate::harness::{Env, http::Server, mcp::text};
+use crate::{
+    harness::{Env, http::Server, mcp::text},
+    sync::client::Client,
+};
 
 /// What an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,20 +131,46 @@ fn expected(takes: Takes, has: Option<&str>, has_account: bool, is_known: bool) 
     }
 }
 
-/// How somebody calls an operation by a face: on the instance, or where that is nothing beside it. Answers the result or
-/// the code of the refusal. Another face is one more of these and a test below that passes it.
-type Ask = fn(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String>;
+/// How somebody calls an operation by a face, at an instance. Answers the result or the code of the refusal. Another face
+/// is one more of these and a test below that passes it.
+type Ask = fn(server: &Server, on: &Value, proof: &str, name: &str, args: &Value) -> Result<Value, String>;
 
-fn over_mcp(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
-    call(server, &on.map_or_else(|| "/mcp/edit".into(), at), proof, name, args)
+fn over_mcp(server: &Server, on: &Value, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
+    call(server, &at(on), proof, name, args)
 }
 
-fn over_rest(server: &Server, on: Option<&Value>, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
-    let path = format!("/v1/i/{}/ops/{name}", on.map_or_else(|| "default".into(), text));
+fn over_rest(server: &Server, on: &Value, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
+    let path = format!("/v1/i/{}/ops/{name}", text(on));
     let headers = [("Authorization", proof), ("Content-Type", "application/json")];
     let response = server.send("POST", &path, &headers, &args.to_string());
     if response.status == 200 { Ok(response.json()) } else { Err(text(&response.json()["code"])) }
 }
+
+fn over_sync(server: &Server, on: &Value, proof: &str, name: &str, args: &Value) -> Result<Value, String> {
+    let path = format!("/sync/{}?v=2", text(on));
+    let opened = Client::try_open(&server.address, &path, &[("Authorization", proof)]);
+    let mut client = opened.map_err(|(status, why)| match (status, why.as_str()) {
+        (401, _) => "unauthenticated".to_owned(),
+        (403, "Instance not found or access denied") => "not_found".to_owned(),
+        other => panic!("{name}: {other:?}"),
+    })?;
+    let mut done = |name: &str, args: &Value| {
+        client.send(&json!({"type": "call", "op": name, "args": args, "opId": name}));
+        let told = client.next_where(|told| told["opId"] == name && told["type"] != "key_updated");
+        match told["type"].as_str().unwrap() {
+            "result" => Ok(told["result"].clone()),
+            "error" if told["code"] == "NO_PERMISSION" => Err("permission_denied".to_owned()),
+            _ => Err(text(&told["code"])),
+        }
+    };
+    if name == "undo" {
+        // What is taken back is what this connection did.
+        drop(done("write_key", &json!({"key": "u", "value": "v"})));
+    }
+    done(name, args)
+}
+
+const FACES: [(&str, Ask); 3] = [("MCP", over_mcp), ("REST", over_rest), ("/sync", over_sync)];
 
 /// Whether it is called on the instance itself, and not beside it with the instance among the arguments.
 fn is_called_there(name: &str) -> bool {
@@ -160,11 +189,18 @@ fn every_operation_for_every_caller_is_as_the_table_says_over_rest() {
     check_all(over_rest);
 }
 
+#[test]
+fn every_operation_for_every_caller_is_as_the_table_says_over_sync() {
+    check_all(over_sync);
+}
+
 fn check_all(ask: Ask) {
     let env = Env::new();
     let project = local(&env, "project_create", &json!({"name": "p"}))["id"].clone();
     let other = local(&env, "instance_create", &json!({"name": "other"}))["id"].clone();
     local(&env, "instance_create", &json!({"name": "default", "project": "p"}));
+    // From here everybody calls what is not called on the instance itself.
+    local(&env, "share_create", &json!({"instance": other, "with": "public", "permission": "read"}));
     let mut proofs = Vec::new();
     for (name, has, ..) in CALLERS {
         let email = format!("{}@example.com", name.replace(' ', "-"));
@@ -204,7 +240,7 @@ fn check_all(ask: Ask) {
         let share = op("share_create", json!({"instance": instance, "with": "x@example.com", "permission": "read"}));
         call(&server, &at(&instance), &server.bearer(), "write_key", &json!({"key": "k", "value": "v"})).unwrap();
         let (_, takes, args) = table(&instance, &project, &share["id"]).swap_remove(number);
-        let on = is_called_there(name).then_some(&instance);
+        let on = if is_called_there(name) { &instance } else { &other };
         for ((who, has, has_account, is_known), proof) in CALLERS.iter().zip(&proofs) {
             if let ("undo", Some(_)) = (*name, has) {
                 // There must be something of theirs to take back.
@@ -298,8 +334,8 @@ fn a_read_only_instance_takes_no_writes_from_anybody() {
         if !is_called_there(name) {
             continue;
         }
-        for (face, ask) in [("MCP", over_mcp as Ask), ("REST", over_rest)] {
-            let got = ask(&server, Some(&instance), &proof, name, &args);
+        for (face, ask) in FACES {
+            let got = ask(&server, &instance, &proof, name, &args);
             check_read_only(face, name, takes, &got);
         }
     }

@@ -6,6 +6,7 @@ use super::{at, call, key, local, user};
 use crate::{
     harness::{Env, mcp::text},
     page::served_with_log,
+    sync::client::Client,
 };
 
 #[test]
@@ -86,6 +87,10 @@ fn who_is_refused_is_told_in_the_log_with_from_where_and_without_what_they_showe
     let agent = [("Authorization", &*format!("Bearer {WRONG}")), ("User-Agent", "curl/8")];
     assert_eq!(server.get("/v1/i/default/keys/k", &agent).status, 401);
     last(&["authenticate", "unauthenticated", "curl/8", "rest"]);
+    // Also the one who runs the server, as anybody may say they are.
+    let guessed = [("X-Admin-Token", WRONG), ("User-Agent", "guesser")];
+    assert_eq!(server.get(&format!("/admin/do/{}", text(&hidden)), &guessed).status, 401);
+    last(&["authenticate", "unauthenticated", "guesser", "rest"]);
     assert_eq!(call(&server, &at(&hidden), &ann, "list_keys", &json!({})), Err("not_found".into()));
     last(&[&text(&hidden), "not_found", "mcp"]);
     let write = json!({"key": "a name", "value": "a value"});
@@ -107,5 +112,60 @@ fn who_is_refused_is_told_in_the_log_with_from_where_and_without_what_they_showe
     let all = lines.join("\n");
     for secret in [WRONG, "a value", "a name", &ann[20..]] {
         assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+#[test]
+fn bug_who_was_refused_a_socket_came_from_nowhere_or_was_not_told_of() {
+    const WRONG: &str = "mc_live_00000000000000000000000000000000";
+    let env = Env::new();
+    let (_, ann) = user(&env, "ann@example.com");
+    let make = |name: &str| text(&local(&env, "instance_create", &json!({"name": name}))["id"]);
+    let [hidden, shown, other] = ["hidden", "shown", "other"].map(make);
+    for instance in [&shown, &other] {
+        local(&env, "share_create", &json!({"instance": instance, "with": "ann@example.com", "permission": "read"}));
+    }
+    let path = env.path("server.log");
+    let server = served_with_log(&env, path.to_str().unwrap());
+    let token = || {
+        let asked = json!({ "instanceId": shown }).to_string();
+        text(&server.post("/api/ws-token", &[("Authorization", &ann)], &asked).json()["token"])
+    };
+    let [used, elsewhere] = [token(), token()];
+    drop(Client::open(&server, &format!("/sync/{shown}?token={used}"), ""));
+    let key = ann.trim_start_matches("Bearer ");
+    for (client, address, status, parts) in [
+        ("a", format!("{shown}?v=2"), 401, ["authenticate", "unauthenticated", "nobody"]),
+        ("b", format!("{shown}?apiKey={WRONG}"), 401, ["authenticate", "unauthenticated", "nobody"]),
+        ("c", format!("{shown}?token={used}"), 401, ["authenticate", "unauthenticated", "nobody"]),
+        ("d", format!("{shown}?token=nothing"), 401, ["authenticate", "unauthenticated", "nobody"]),
+        ("e", format!("{other}?token={elsewhere}"), 403, ["connect", "permission_denied", &other]),
+        ("f", format!("{hidden}?apiKey={key}"), 403, ["instance_read", "not_found", &hidden]),
+    ] {
+        let begin = if address.contains('?') { '&' } else { '?' };
+        let refused = Client::try_open(&server.address, &format!("/sync/{address}{begin}client=odd-{client}"), &[]);
+        assert_eq!(refused.err().unwrap().0, status, "{address}");
+        let log = std::fs::read_to_string(&path).unwrap();
+        let mut lines = log.lines().filter(|line| line.contains(" audit: ") && line.contains("sync 127.0.0.1"));
+        let is_told =
+            |line: &str| line.contains(&format!("odd-{client}")) && parts.iter().all(|part| line.contains(part));
+        assert!(lines.any(is_told), "{client} {parts:?} in {log}");
+    }
+    // Also one who shows something wrong on an open socket.
+    let (mut client, _) = Client::synced(&server, &format!("/sync/{shown}?client=odd-g"), &ann);
+    client.send(&json!({"type": "auth", "apiKey": WRONG}));
+    assert_eq!(client.next_of("error")["error"], "Invalid API key");
+    let log = std::fs::read_to_string(&path).unwrap();
+    let told = |line: &str| line.contains("odd-g") && line.contains("authenticate") && line.contains("sync 127.0.0.1");
+    assert!(log.lines().any(told), "{log}");
+    for number in 0..100 {
+        let refused = Client::try_open(&server.address, &format!("/sync/{shown}?client=robot{number}"), &[]);
+        assert_eq!(refused.err().unwrap().0, 401);
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    let told = log.lines().filter(|line| line.contains(" audit: ")).count();
+    assert!(told <= 20, "not one for each of them: {told}");
+    for secret in [WRONG, key, &used, &elsewhere] {
+        assert!(!log.contains(secret), "{secret} in {log}");
     }
 }

@@ -141,3 +141,24 @@ fn without_authentication_everybody_of_this_machine_gets_in_and_auth_lowers_to_w
     let evil = [("Origin", "http://evil.example")];
     assert_eq!(Client::try_open(&server.address, "/sync/default", &evil).err().unwrap().0, 403);
 }
+
+#[test]
+fn bug_who_sat_at_what_they_may_only_read_could_do_nothing_of_their_own() {
+    let world = World::new();
+    let (_, ann) = user(&world.env, "ann@example.com");
+    let share = json!({"instance": world.instance, "with": "ann@example.com", "permission": "read"});
+    local(&world.env, "share_create", &share);
+    let (mut client, _) = Client::synced(&world.server, &format!("{}?v=2", world.path), &ann);
+    let mut call = |op: &str, args: serde_json::Value| {
+        client.send(&json!({"type": "call", "op": op, "args": args, "opId": op}));
+        client.next_where(|told| told["opId"] == op)
+    };
+    assert_eq!(call("project_create", json!({"name": "hers"}))["result"]["name"], "hers");
+    assert_eq!(call("write_key", json!({"key": "k", "value": "v"}))["code"], "NO_PERMISSION");
+    // What was lowered stays so, wherever it is.
+    let (_, reader) = key(&world.env, &json!({"user": "ann@example.com", "permissions": ["read"]}));
+    client.send(&json!({"type": "auth", "apiKey": reader.trim_start_matches("Bearer ")}));
+    client.next_of("auth_success");
+    client.send(&json!({"type": "call", "op": "project_create", "args": {"name": "more"}, "opId": "after"}));
+    assert_eq!(client.next_where(|told| told["opId"] == "after")["code"], "NO_PERMISSION");
+}
