@@ -62,7 +62,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("user", "mindcache user create ann@example.com --name Ann"),
     ("delegate", "mindcache delegate create reviewer --permission write\nmindcache delegate list"),
     ("access", "mindcache access log --limit 20"),
-    ("export", "mindcache export keys.json\nmindcache export --all backup.mindcache"),
+    (
+        "export",
+        "mindcache export keys.json\nmindcache export --all backup.mindcache\nmindcache export --project team team.mindcache",
+    ),
     ("backup", "mindcache backup store.tar\nmindcache --data-dir ~/restored backup --restore store.tar"),
     ("import", "mindcache import keys.json\nmindcache import --dry-run ~/project/CLAUDE.md"),
     ("call", "mindcache call op_search '{\"query\": \"\"}'\nmindcache call log_read '{\"since\": 0}'"),

@@ -11,12 +11,8 @@ use crate::{
         archive::{self, Origin},
         json, markdown,
     },
-    model::{
-        error::OpError,
-        instance::{Instance, InstanceId, InstanceRef},
-        key::Key,
-        portable::Portable,
-    },
+    kernel::export::Extent,
+    model::{error::OpError, instance::InstanceRef, key::Key, portable::Portable},
     ops::{port, tx::Tx},
 };
 use clap::{Args, ValueEnum};
@@ -36,9 +32,19 @@ pub(in crate::cli) struct ExportArgs {
     /// How [default: told from the file's name, else json]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// All instances, clones and snapshots too, as an archive
+    /// All instances of all projects, clones and snapshots too, as an archive
     #[arg(long)]
     all: bool,
+    /// The same of one project, by name or id
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    project: Option<String>,
+}
+
+impl ExportArgs {
+    /// What of the store is meant; nothing for the session's instance.
+    fn extent(&self) -> Option<Extent<'_>> {
+        if self.all { Some(Extent::All) } else { self.project.as_deref().map(Extent::Project) }
+    }
 }
 
 /// How keys are written.
@@ -65,65 +71,55 @@ impl Format {
 
 /// Writes all keys of one state. A file is written beside and renamed: it is whole or not there.
 pub(in crate::cli) async fn export(args: ExportArgs, session: &Session, output: &Output) -> Result<(), Failure> {
-    let format =
-        args.format.unwrap_or_else(|| if args.all { Format::Archive } else { Format::of(args.file.as_deref()) });
-    if args.all && format != Format::Archive {
-        return Err(Failure::Usage("only an archive holds all instances: --format archive".into()));
+    let many = args.extent().map(|extent| session.kernel.exportable(&session.caller, extent)).transpose()?;
+    let told = if many.is_some() { Format::Archive } else { Format::of(args.file.as_deref()) };
+    let format = args.format.unwrap_or(told);
+    if many.is_some() && format != Format::Archive {
+        return Err(Failure::Usage("only an archive holds several instances: --format archive".into()));
     }
-    if !args.all {
+    if many.is_none() {
         session.begin().await?;
     }
-    let listed = if args.all { Some(all(session)?) } else { None };
-    let write = |session: &Session, format: Format, out: &mut dyn Write| match format {
-        Format::Archive => write_archive(session, listed.as_deref(), out),
+    let write = |session: &Session, format: Format, out: &mut dyn Write| match (format, &many) {
+        (Format::Archive, Some(found)) => {
+            write_archive(session, archive::listed(&found.instances, &found.names()), true, out)
+        }
+        (Format::Archive, None) => write_archive(session, vec![of_session(session)?], false, out),
         _ => write(session, format, out),
     };
     let Some(path) = args.file else {
-        let written = write(session, format, &mut BufWriter::new(io::stdout().lock()))?;
-        tracing::info!(keys = written.count, as_of_seq = written.as_of_seq, "exported");
+        let Written { count, as_of } = write(session, format, &mut BufWriter::new(io::stdout().lock()))?;
+        tracing::info!(keys = count, as_of = as_of.words(), "exported");
         return Ok(());
     };
-    let written = beside(&path, false, |file| write(session, format, file))?;
-    let Written { count, as_of_seq } = written;
+    let Written { count, as_of } = beside(&path, false, |file| write(session, format, file))?;
     if output.is_json() {
-        return output.structured(&serde_json::json!({"keys": count, "as_of_seq": as_of_seq}));
+        return output.structured(&match as_of {
+            AsOf::Seq(seq) => serde_json::json!({"keys": count, "as_of_seq": seq}),
+            AsOf::Each(instances) => serde_json::json!({"keys": count, "instances": instances}),
+        });
     }
     let keys = if count == 1 { "key" } else { "keys" };
-    output.line(&format!("Wrote {count} {keys} to {}, as of change {as_of_seq}.", path.display()))
+    output.line(&format!("Wrote {count} {keys} to {}, {}.", path.display(), as_of.words()))
 }
 
-/// All instances, parents before what was made of them.
-fn all(session: &Session) -> Result<Vec<(String, Origin)>, OpError> {
-    let catalog = InstanceRef::Id(InstanceId::catalog());
-    let found = session.kernel.derive(&session.caller, &catalog, |tx, _| {
-        let mut found = Vec::new();
-        tx.each::<Instance, OpError>(|held| {
-            let Instance { name, parent, note, read_only, snapshot, deleted_at, .. } = held.content;
-            if deleted_at.is_none() {
-                let parent = parent.map(|id| id.to_string());
-                found.push((held.record.id, name, Origin { parent, note, read_only, snapshot }));
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    })?;
-    Ok(archive::in_order(found).into_iter().map(|(_, name, origin)| (name, origin)).collect())
+/// The instance of the session.
+fn of_session(session: &Session) -> Result<(String, String, Origin), OpError> {
+    let located = session.kernel.locate(&session.caller, &session.instance)?;
+    Ok((located.id.to_string(), located.name, Origin::default()))
 }
 
-fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut dyn Write) -> Result<Written, Failure> {
+fn write_archive(
+    session: &Session,
+    instances: Vec<(String, String, Origin)>,
+    are_many: bool,
+    out: &mut dyn Write,
+) -> Result<Written, Failure> {
     let progress = Progress::new("export", Unit::Keys);
-    let mut sum = Written { count: 0, as_of_seq: 0 };
-    let archive = RefCell::new(archive::Writer::new(&mut *out, all.is_some())?);
-    let targets = match all {
-        Some(listed) => listed
-            .iter()
-            .map(|(name, origin)| Ok((InstanceRef::parse(name)?, origin.clone())))
-            .collect::<Result<Vec<_>, OpError>>()?,
-        None => vec![(session.instance.clone(), Origin::default())],
-    };
-    for (instance, origin) in targets {
-        let name = session.kernel.locate(&session.caller, &instance)?.name;
-        let written = session.kernel.derive(&session.caller, &instance, |tx, _| {
+    let mut sum = Written { count: 0, as_of: AsOf::Each(instances.len()) };
+    let archive = RefCell::new(archive::Writer::new(&mut *out, are_many)?);
+    for (id, name, origin) in instances {
+        let written = session.kernel.derive(&session.caller, &InstanceRef::parse(&id)?, |tx, _| {
             let mut archive = archive.borrow_mut();
             let mut count = 0;
             let begun = archive.begin(&name, tx.seq(), origin.clone()).map_err(Failure::from);
@@ -134,9 +130,13 @@ fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut 
                     Ok(archive.key(&key)?)
                 })
             });
-            Ok(done.map(|()| Written { count, as_of_seq: tx.seq() }))
-        })??;
-        sum = Written { count: sum.count + written.count, as_of_seq: written.as_of_seq };
+            Ok(done.map(|()| (count, tx.seq())))
+        })?;
+        let (count, seq) = written?;
+        sum.count += count;
+        if !are_many {
+            sum.as_of = AsOf::Seq(seq);
+        }
     }
     archive.into_inner().finish()?;
     out.flush()?;
@@ -146,7 +146,26 @@ fn write_archive(session: &Session, all: Option<&[(String, Origin)]>, out: &mut 
 /// What an export holds.
 struct Written {
     count: u64,
-    as_of_seq: u64,
+    as_of: AsOf,
+}
+
+/// Of which state it is.
+#[derive(Clone, Copy)]
+enum AsOf {
+    /// Of one instance, behind this change.
+    Seq(u64),
+    /// Of so many instances, each in a state of its own.
+    Each(usize),
+}
+
+impl AsOf {
+    fn words(self) -> String {
+        match self {
+            Self::Seq(seq) => format!("as of change {seq}"),
+            Self::Each(1) => "from 1 instance".to_owned(),
+            Self::Each(instances) => format!("from {instances} instances"),
+        }
+    }
 }
 
 fn write(session: &Session, format: Format, out: &mut dyn Write) -> Result<Written, Failure> {
@@ -161,10 +180,10 @@ fn write(session: &Session, format: Format, out: &mut dyn Write) -> Result<Writt
 }
 
 fn document(tx: &Tx<'_>, format: Format, out: &mut dyn Write, progress: &Progress) -> Result<Written, Failure> {
-    let mut written = Written { count: 0, as_of_seq: tx.seq() };
+    let mut written = Written { count: 0, as_of: AsOf::Seq(tx.seq()) };
     match format {
-        Format::Json => json::begin(out, written.as_of_seq)?,
-        Format::Markdown => markdown::begin(out, written.as_of_seq)?,
+        Format::Json => json::begin(out, tx.seq())?,
+        Format::Markdown => markdown::begin(out, tx.seq())?,
         Format::Archive => {}
     }
     each(tx, |key| {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sealed::{self, CONTENTS, Form, Sum};
 
-pub use order::in_order;
+pub use order::listed;
 pub use read::Archive;
 pub use write::Writer;
 

@@ -1,13 +1,30 @@
 //! In which order instances stand in an archive: what was copied comes after what it was copied from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Origin;
-use crate::model::limits;
+use crate::model::{
+    instance::{Instance, InstanceId},
+    limits,
+};
+
+/// Instances in the order of the archive: of each its id, what it is called there by its id, and what it is.
+pub fn listed(found: &[(InstanceId, Instance)], names: &BTreeMap<String, String>) -> Vec<(String, String, Origin)> {
+    let listed = found.iter().map(|(id, instance)| {
+        let origin = Origin {
+            parent: instance.parent.as_ref().map(InstanceId::to_string),
+            note: instance.note.clone(),
+            read_only: instance.read_only,
+            snapshot: instance.snapshot,
+        };
+        (id.to_string(), names.get(id.as_str()).cloned().unwrap_or_default(), origin)
+    });
+    in_order(listed.collect())
+}
 
 /// Parents first, their ids replaced by their names; one that is not among them is no parent any more. Of each its id, its
 /// name and what it is.
-pub fn in_order(found: Vec<(String, String, Origin)>) -> Vec<(String, String, Origin)> {
+fn in_order(found: Vec<(String, String, Origin)>) -> Vec<(String, String, Origin)> {
     let names: HashMap<String, String> = found.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect();
     let parents: HashMap<String, String> = found
         .iter()

@@ -5,7 +5,7 @@
 //! in it. Beside the keys it tells what belongs to them: of keys and secrets all but what they are.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Seek as _, Write as _},
     sync::Arc,
@@ -26,16 +26,15 @@ use super::{
     values::{Right, pieces},
 };
 use crate::{
-    derive::archive::{self, Origin},
+    derive::archive,
     kernel::{
         Caller, Kernel,
         export::{Exportable, Extent},
     },
     model::{
         error::{OpError, Reason},
-        instance::{InstanceId, InstanceRef},
+        instance::InstanceRef,
         key::Key,
-        limits,
         permission::may_read,
     },
     ops::{
@@ -92,14 +91,15 @@ async fn listed(asking: &Asking, project: Option<String>) -> Result<Exportable, 
 /// The projects as the list shows them.
 async fn projects(asking: &Asking, found: &Exportable) -> Result<Vec<Value>, Problem> {
     let mut all: Vec<Value> = asking.all(projects::List::NAME, Map::new(), "projects").await?;
-    all.retain(|project| found.projects.iter().any(|id| project.get("id").is_some_and(|each| each == id)));
+    let id = |project: &Value| project.get("id").and_then(Value::as_str).map(str::to_owned);
+    all.retain(|project| id(project).is_some_and(|id| found.projects.contains_key(&id)));
     Ok(all)
 }
 
 /// The shares of the projects and of the instances in them.
 async fn shares(asking: &Asking, found: &Exportable) -> Result<Vec<Value>, Problem> {
-    let projects = found.projects.iter().map(|id| only("project", id.as_str()));
-    let inside = found.instances.iter().filter(|(_, instance)| found.projects.contains(&instance.project));
+    let projects = found.projects.keys().map(|id| only("project", id.as_str()));
+    let inside = found.instances.iter().filter(|(_, instance)| found.projects.contains_key(&instance.project));
     let of_instances = inside.map(|(id, _)| only("instance", id.as_str()));
     let mut all: Vec<Value> = Vec::new();
     for on in projects.chain(of_instances) {
@@ -110,7 +110,7 @@ async fn shares(asking: &Asking, found: &Exportable) -> Result<Vec<Value>, Probl
 
 async fn packed(asking: Asking, found: Exportable, mut about: Value) -> Result<Response, Problem> {
     let place = asking.seed.large_place().await?;
-    let names = named(&found, &about);
+    let names = found.names();
     if let Some(members) = about.as_object_mut() {
         let told = found.instances.iter().map(|(id, instance)| {
             json!({"id": id.as_str(), "name": instance.name, "project": instance.project, "in_archive": names.get(id.as_str())})
@@ -133,48 +133,17 @@ async fn packed(asking: Asking, found: Exportable, mut about: Value) -> Result<R
     Ok((headers, Body::from_stream(pieces(file, bytes, Some(right)))).into_response())
 }
 
-/// What each instance is called in the archive, by its id: names of several projects may be the same.
-fn named(found: &Exportable, about: &Value) -> HashMap<String, String> {
-    let projects = about.get("projects").and_then(Value::as_array).into_iter().flatten();
-    let text = |project: &Value, name| project.get(name).and_then(Value::as_str).map(str::to_owned);
-    let projects: HashMap<String, String> =
-        projects.filter_map(|project| Some((text(project, "id")?, text(project, "name")?))).collect();
-    let (mut taken, mut names) = (HashSet::new(), HashMap::new());
-    for (id, instance) in &found.instances {
-        let in_project = projects.get(&instance.project).map(|project| format!("{} of {project}", instance.name));
-        let with_id = || {
-            let short: String = instance.name.chars().take(limits::INSTANCE_NAME_CHARACTERS / 2).collect();
-            format!("{short} {}", id.as_str())
-        };
-        let is_free = |name: &String| InstanceRef::parse(name).is_ok() && !taken.contains(name);
-        let name = [Some(instance.name.clone()), in_project].into_iter().flatten().find(is_free);
-        let name = name.unwrap_or_else(with_id);
-        taken.insert(name.clone());
-        names.insert(id.as_str().to_owned(), name);
-    }
-    names
-}
-
 fn write(
     kernel: &Kernel,
     caller: &Caller,
     found: &Exportable,
-    names: &HashMap<String, String>,
+    names: &BTreeMap<String, String>,
     about: &Value,
 ) -> Result<(File, u64), OpError> {
     let mut out = BufWriter::new(tempfile::tempfile().map_err(|error| unwritten(&error))?);
     let archive = std::cell::RefCell::new(archive::Writer::new(&mut out, true).map_err(|error| unwritten(&error))?);
     archive.borrow_mut().about(about).map_err(|error| unwritten(&error))?;
-    let listed = found.instances.iter().map(|(id, instance)| {
-        let origin = Origin {
-            parent: instance.parent.as_ref().map(InstanceId::to_string),
-            note: instance.note.clone(),
-            read_only: instance.read_only,
-            snapshot: instance.snapshot,
-        };
-        (id.to_string(), names.get(id.as_str()).cloned().unwrap_or_default(), origin)
-    });
-    for (id, name, origin) in archive::in_order(listed.collect()) {
+    for (id, name, origin) in archive::listed(&found.instances, names) {
         kernel.derive(caller, &InstanceRef::parse(&id)?, |tx, cx| {
             let mut archive = archive.borrow_mut();
             archive.begin(&name, tx.seq(), origin.clone()).map_err(|error| unwritten(&error))?;

@@ -90,6 +90,11 @@ impl Connection {
         }
     }
 
+    /// Reads so many bytes of an answer whose head has been read; answers how many came.
+    pub(crate) fn skip(&mut self, bytes: u64) -> u64 {
+        io::copy(&mut (&mut self.reader).take(bytes), &mut io::sink()).expect("they arrive")
+    }
+
     /// Whether the server has closed the connection. Waits until something comes.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.reader.fill_buf().is_ok_and(<[u8]>::is_empty)

@@ -45,6 +45,43 @@ fn is_that_of_two(of_one: u64, of_many: u64) {
 }
 
 #[test]
+fn a_large_export_is_a_part_at_a_time_in_memory_however_slowly_it_is_read() {
+    let env = Env::new();
+    let server = Server::start(command(&env, &["serve", "--listen", "127.0.0.1:0"]), env.data());
+    let bearer = server.bearer();
+    let proof = [("Authorization", bearer.as_str())];
+    let value = "x".repeat(8 * 1024 * 1024);
+    for number in 0..6 {
+        // Equal ones would be in the archive once.
+        let value = format!("{value}{number}");
+        let put = server.send("PUT", &format!("/v1/i/default/keys/large{number}"), &proof, &value);
+        assert!([200, 201].contains(&put.status), "{}", put.text());
+    }
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    for batch in 0..20 {
+        let write = |number: u32| serde_json::json!({"name": "write_key", "args": {"key": format!("k{batch}-{number}"), "value": "a value"}});
+        let operations: Vec<_> = (0..100).map(write).collect();
+        let body = serde_json::json!({"mode": "all", "operations": operations}).to_string();
+        let done = server.send("POST", "/v1/i/default/ops/batch", &headers, &body);
+        assert_eq!(done.status, 200, "{}", done.text());
+    }
+    let before = peak(server.pid());
+    let mut connection = server.connect();
+    connection.send("GET", "/v1/export", &proof, b"");
+    let head = connection.head();
+    assert_eq!(head.status, 200);
+    let bytes: u64 = head.header("content-length").unwrap().parse().unwrap();
+    assert!(bytes > 48 * MIB, "{bytes}");
+    // Nobody takes anything while others go on.
+    let page = server.send("POST", "/v1/i/default/ops/list_keys", &headers, "{}");
+    assert_eq!(page.status, 200);
+    assert_eq!(connection.skip(bytes), bytes);
+    let grown = peak(server.pid()) - before;
+    say(&format!("an export of {} MiB: {} MiB more at the peak", bytes / MIB, grown / MIB));
+    assert!(grown < 30 * MIB, "{} MiB", grown / MIB);
+}
+
+#[test]
 fn writes_sent_at_once_over_stdio_are_held_two_at_a_time() {
     let env = Env::new();
     let mut client = Client::start(command(&env, &["mcp"]), Era::Legacy);

@@ -165,6 +165,40 @@ fn an_archive_of_everything_is_restored_into_an_empty_store() {
 }
 
 #[test]
+fn bug_an_archive_of_everything_had_the_instances_of_one_project_alone() {
+    let env = Env::new();
+    env.cli(&["project", "create", "p"]).ok();
+    for project in ["default", "p"] {
+        let made = env.cli(&["call", "instance_create", &json!({"name": "notes", "project": project}).to_string()]);
+        env.cli(&["-i", made.json()["id"].as_str().unwrap(), "set", "k", project]).ok();
+    }
+    let path = env.path("all.mindcache");
+    let said = env.cli(&["export", path.to_str().unwrap(), "--all"]).ok();
+    assert!(said.starts_with("Wrote 2 keys to ") && said.trim_end().ends_with(", from 2 instances."), "{said}");
+    let imported = |args: &[&str]| {
+        let (other, file) = (Env::new(), env.path("out.mindcache"));
+        let told = env.cli(&[&["--json", "export", file.to_str().unwrap()], args].concat()).json();
+        other.cli(&["import", file.to_str().unwrap()]).ok();
+        let listed = other.cli(&["instance", "list", "--json"]).json()["instances"].clone();
+        let value = |instance: &Value| {
+            let name = instance["name"].as_str().unwrap().to_owned();
+            (name.clone(), other.cli(&["-i", &name, "get", "k"]).ok())
+        };
+        (told, listed.as_array().unwrap().iter().map(value).collect::<std::collections::BTreeMap<_, _>>())
+    };
+    let values = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    // Names of two projects are told apart; which is first depends on their ids.
+    let (told, all) = imported(&["--all"]);
+    assert_eq!(told, json!({"keys": 2, "instances": 2}));
+    let one = values(&[("notes", "default"), ("notes of p", "p")]);
+    assert!(all == one || all == values(&[("notes", "p"), ("notes of default", "default")]), "{all:?}");
+    assert_eq!(imported(&["--project", "p"]), (json!({"keys": 1, "instances": 1}), values(&[("notes", "p")])));
+    env.cli(&["export", "--project", "nowhere"]).fails(3);
+    env.cli(&["export", "--project", "p", "--format", "json"]).fails(2);
+    env.cli(&["export", "--project", "p", "--all"]).fails(2);
+}
+
+#[test]
 fn clones_and_snapshots_of_an_archive_are_what_they_were() {
     let env = Env::new();
     env.cli(&["set", "k", "1"]).ok();
