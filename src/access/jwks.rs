@@ -71,11 +71,12 @@ impl Keys {
     /// Nothing is fetched yet. Errors: the system has no certificates to check others by.
     pub(super) fn new(issuer: Issuer, fresh: Duration) -> reqwest::Result<Self> {
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).user_agent("mindcache");
-        // On this machine there is neither TLS nor a proxy between.
-        let client = if issuer.is_local() {
-            client.no_proxy().tls_certs_only([]).build()?
-        } else {
+        // To this machine no proxy leads, and an issuer on it may do without TLS.
+        let client = if issuer.is_local() { client.no_proxy() } else { client };
+        let client = if issuer.name.starts_with("https:") {
             client.https_only(true).build()?
+        } else {
+            client.tls_certs_only([]).build()?
         };
         let (set, turn) = (RwLock::default(), Arc::default());
         Ok(Self { issuer, client, fresh_ms: fresh.as_millis(), set, turn })

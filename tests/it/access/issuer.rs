@@ -1,8 +1,8 @@
 //! An issuer of tokens on the loopback, with every fault that one can have.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -17,6 +17,8 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
+
+use super::certificate::{Certificate, over_tls};
 
 /// For whom its tokens are unless told otherwise.
 pub(super) const AUDIENCE: &str = "mindcache";
@@ -55,16 +57,26 @@ pub(super) struct Issuer(Arc<State>);
 impl Issuer {
     /// One that gives these keys.
     pub(super) fn start(signers: &[&Signer]) -> Self {
+        Self::start_with(signers, None)
+    }
+
+    /// The same over TLS if it has a certificate.
+    pub(super) fn start_with(signers: &[&Signer], certificate: Option<&Certificate>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let config = certificate.map(Certificate::config);
+        let scheme = if config.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let keys = Mutex::new(signers.iter().map(|signer| signer.jwk()).collect());
         let (changed, fetches) = (Condvar::new(), AtomicUsize::new(0));
         let state = Arc::new(State { keys, answer: Mutex::new(Answer::Keys), changed, fetches, address });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&serving);
-                thread::spawn(move || state.serve(stream));
+                let (state, config) = (Arc::clone(&serving), config.clone());
+                thread::spawn(move || match &config {
+                    Some(config) => state.serve(over_tls(config, stream)),
+                    None => state.serve(stream),
+                });
             }
         });
         Self(state)
@@ -101,8 +113,8 @@ impl Issuer {
 }
 
 impl State {
-    fn serve(&self, mut stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
+    fn serve(&self, stream: impl Read + Write) {
+        let mut reader = BufReader::new(stream);
         loop {
             let mut asked = String::new();
             if reader.read_line(&mut asked).is_err() || asked.is_empty() {
@@ -117,13 +129,13 @@ impl State {
             if is_discovery {
                 self.fetches.fetch_add(1, Ordering::SeqCst);
             }
-            if self.answer(is_discovery, &mut stream).is_err() {
+            if self.answer(is_discovery, reader.get_mut()).is_err() {
                 return;
             }
         }
     }
 
-    fn answer(&self, is_discovery: bool, stream: &mut TcpStream) -> std::io::Result<()> {
+    fn answer(&self, is_discovery: bool, stream: &mut impl Write) -> std::io::Result<()> {
         let mut answer = self.answer.lock().unwrap();
         while matches!(*answer, Answer::Never | Answer::Held) {
             answer = self.changed.wait(answer).unwrap();
@@ -145,7 +157,8 @@ impl State {
             _ => (200, String::new(), json!({"keys": *self.keys.lock().unwrap()}).to_string()),
         };
         let head = format!("HTTP/1.1 {status} Told\r\nContent-Length: {}\r\n{head}\r\n", body.len());
-        stream.write_all((head + &body).as_bytes())
+        stream.write_all((head + &body).as_bytes())?;
+        stream.flush()
     }
 }
 

@@ -2,6 +2,7 @@
 //! taken back.
 
 mod attacks;
+mod certificate;
 mod holes;
 mod issuer;
 mod joining;

@@ -13,9 +13,14 @@ use crate::harness::{Env, http::Server, http_client::HttpClient, mcp::Era, mcp::
 
 /// A server that takes the tokens of an issuer, with its log in the file `log`.
 pub(super) fn serve(env: &Env, told: &str, args: &[&str]) -> Server {
+    serve_trusting(env, told, args, None)
+}
+
+/// The same with a file of the certificates that the system trusts.
+pub(super) fn serve_trusting(env: &Env, told: &str, args: &[&str], trusted: Option<&str>) -> Server {
     let mut command = env.command();
     command.args(["serve", "--listen", "127.0.0.1:0", "--multi-user", "--issuer", told]).args(args);
-    command.env("MINDCACHE_LOG", "debug");
+    command.env("MINDCACHE_LOG", "debug").envs(trusted.map(|file| ("SSL_CERT_FILE", file)));
     let log = std::fs::File::create(env.path("log")).unwrap();
     Server::start_logging(command, env.data(), Stdio::from(log))
 }

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{
+    certificate::Certificate,
     issuer::{Answer, Issuer, Signer},
-    tokens::{log, serve, with},
+    tokens::{log, serve, serve_trusting, with},
 };
 use crate::harness::{Env, eventually, http_client::HttpClient, mcp::Era};
 
@@ -98,4 +99,22 @@ fn many_who_come_first_at_once_cause_one_fetch() {
         assert_eq!(client.response().status, 200);
     }
     assert_eq!(issuer.fetches(), 1);
+}
+
+#[test]
+fn bug_an_issuer_on_this_machine_was_never_asked_over_tls() {
+    let signer = Signer::ed("k");
+    let (its_own, other) = (Certificate::new(), Certificate::new());
+    let issuer = Issuer::start_with(&[&signer], Some(&its_own));
+    let token = signer.token(&issuer.claims("somebody"));
+    for (trusted, expected) in [(&its_own, 200), (&other, 503)] {
+        let env = Env::new();
+        let file = env.file("trusted.pem", trusted.pem().as_bytes());
+        let server = serve_trusting(&env, &issuer.told("alg=EdDSA"), &["--admit-anybody"], Some(&file));
+        let (status, told) = with(&server, &token);
+        let log = log(&env);
+        assert_eq!(status, expected, "{told} {log}");
+        assert_eq!(log.contains("invalid peer certificate"), expected == 503, "{log}");
+        assert!(token.split('.').all(|part| !log.contains(part)), "the log has a part of the token");
+    }
 }
