@@ -20,6 +20,9 @@ fn steps(document: &str) -> Vec<Step> {
             Some(end) if line == end => fence = None,
             Some(_) => match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => steps.push(Step { command: command.to_owned(), expected: String::new() }),
+                (None, Some(step)) if step.command.ends_with('\\') && step.expected.is_empty() => {
+                    step.command.extend(["\n", line]);
+                }
                 (None, Some(step)) => step.expected.extend([line, "\n"]),
                 (None, None) => panic!("a block begins with a command: {line}"),
             },
@@ -43,14 +46,20 @@ fn is_like(text: &str, pattern: &str) -> bool {
 
 /// Runs all blocks of a document on one new store.
 fn follow(document: &str) {
+    follow_in(&Env::new(), document, |command| command, "");
+}
+
+/// Runs all blocks of a document on a store, each command as `adapt` has it and with `TOKEN` set to this.
+fn follow_in(env: &Env, document: &str, adapt: impl Fn(String) -> String, token: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let steps = steps(&std::fs::read_to_string(&path).unwrap());
     assert!(steps.len() > 3, "{document} has blocks");
-    let env = Env::new();
     let program = Path::new(env!("CARGO_BIN_EXE_mindcache")).parent().unwrap();
     let found = std::env::var_os("PATH").unwrap_or_default();
     for Step { command, expected } in steps {
+        let command = adapt(command);
         let mut shell = env.command_of(Path::new("sh"));
+        shell.env("TOKEN", token);
         shell.env("PATH", format!("{}:{}", program.display(), found.display()));
         shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]);
         let printed = String::from_utf8(run(shell, b"").stdout).unwrap();
@@ -71,6 +80,14 @@ fn the_tour_of_the_readme_goes_as_it_says() {
 #[test]
 fn the_recipes_go_as_they_say() {
     follow("docs/recipes.md");
+}
+
+#[test]
+fn the_examples_over_http_go_as_they_say() {
+    let env = Env::new();
+    let server = env.serve(&[]);
+    let at_the_server = |command: String| command.replace("127.0.0.1:8787", &server.address);
+    follow_in(&env, "docs/http.md", at_the_server, &server.token());
 }
 
 #[test]
