@@ -3,6 +3,8 @@ import { MindCache } from 'mindcache';
 import type { Conflict, KeyAttributes, Storage, Tool } from 'mindcache';
 import { connectCloud, createCloudMindCache } from 'mindcache/cloud';
 import type { CloudLink } from 'mindcache/cloud';
+import { followChanges } from 'mindcache/changes';
+import type { Change, ChangesLink } from 'mindcache/changes';
 import { fileStorage } from 'mindcache/node';
 
 const storage: Storage = fileStorage('state/team');
@@ -17,6 +19,13 @@ const link: CloudLink = connectCloud(new MindCache(), { instanceId: 'i', tokenPr
 link.onConflict((conflict: Conflict) => conflict.kept === 'mine');
 createCloudMindCache({ instanceId: 'i' }).disconnect();
 
+const seen: Change[] = [];
+const following: ChangesLink = followChanges({ instanceId: 'i', since: 3, onChanges: (changes, { head }) => head > 3 && seen.push(...changes) });
+following.hurry();
+const preview: string | undefined = seen[0]?.row?.preview;
+
+// @ts-expect-error: somebody has to hear of them
+followChanges({ instanceId: 'i' });
 // @ts-expect-error: an instance must be named
 createCloudMindCache({ apiKey: 'k' });
 // @ts-expect-error: no such type
@@ -24,4 +33,4 @@ mc.set_value('k', 1, { type: 'number' });
 // @ts-expect-error: it is for reading
 mc.isLoaded = true;
 
-export { ends, written };
+export { ends, preview, written };

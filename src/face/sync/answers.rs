@@ -63,9 +63,11 @@ impl Socket {
 
     /// Shows everything that the client sees from now on.
     fn anew(&mut self, only: Subscribe) {
-        self.sight = Arc::new(Sight { mode: self.seat.mode(), only });
+        let as_changes = self.sight.as_changes;
+        self.sight = Arc::new(Sight { mode: self.seat.mode(), only, as_changes });
         self.reading = None;
-        self.next = VecDeque::from([Next::Begin(None)]);
+        // Who is told of changes goes on where it was.
+        self.next = VecDeque::from([Next::Begin(as_changes.then_some((self.cursor, None)))]);
     }
 
     fn written(&mut self, what: Wrote, key: Option<&str>, op_id: Option<String>, result: &serde_json::Value) {

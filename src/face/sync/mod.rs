@@ -39,7 +39,7 @@ use crate::{
         proofs::Proofs,
         ws_tokens::{Admitted, Refused, WsTokens},
     },
-    face::http::{Access, Stop, refuse},
+    face::http::{Access, Stop, is_same_origin, refuse},
     kernel::{Caller, Kernel, Lasting},
     model::{
         error::OpError,
@@ -231,6 +231,7 @@ impl Sockets {
             presence,
             connection,
             since: since.map(|since| (since, asked.get("log").cloned())),
+            as_changes: form == Form::Ours && asked.get("changes").is_some_and(|changes| changes == "1"),
             sign_in,
             leaving: self.leaving.clone(),
             place,
@@ -262,6 +263,10 @@ impl Sockets {
                 let text = if why == Refused::Expired { "Token expired" } else { "Invalid token" };
                 refused(StatusCode::UNAUTHORIZED, text)
             })?;
+            // A page asks for itself; the port counts.
+            if admitted.sign_in.is_some() && !is_same_origin(headers) {
+                return Err(refused(StatusCode::FORBIDDEN, "this token is for the page of this server"));
+            }
             let (principal, most) = (admitted.principal.clone(), admitted.permission);
             return Ok(Arriving { principal, most, token: Some(admitted) });
         }

@@ -21,11 +21,26 @@ const SILENT: Duration = Duration::from_mins(1);
 /// A client that takes nothing for so long is let go; a little before the connection itself does that.
 const STALLED: Duration = Duration::from_secs(28);
 /// Least time between two positions.
-const POSITION_EVERY: Duration = Duration::from_secs(1);
+pub(super) const POSITION_EVERY: Duration = Duration::from_secs(1);
 /// How often the sign-in of a page is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// Things that happened that are passed on before the client has taken them.
 const BATCH: usize = 64;
+
+/// What is due, and when.
+pub(super) struct Alarms {
+    pub(super) ping: Instant,
+    /// The last sign of life.
+    pub(super) alive: Instant,
+    /// Since when nothing could be written that is to be written.
+    pub(super) stuck: Option<Instant>,
+    /// When the client is told where it is, if it is to be.
+    pub(super) position: Option<Instant>,
+    /// When it is told who is there, if that has changed; and when it was told last.
+    pub(super) presence: Option<Instant>,
+    pub(super) presence_told: Instant,
+    pub(super) look: Instant,
+}
 
 impl Socket {
     /// Passes on what happened, when the client has taken what was before.
@@ -36,7 +51,14 @@ impl Socket {
         while let Some(done) = self.turns.done_now() {
             self.done(done);
         }
-        self.news.borrow_and_update();
+        let head = *self.news.borrow_and_update();
+        if self.sight.as_changes {
+            self.own.clear();
+            if self.next.is_empty() && self.cursor < head {
+                self.next.push_back(Next::Changes(self.cursor));
+            }
+            return self.pong();
+        }
         // Of what is not for this client it may be much.
         while self.next.is_empty() && self.pass_on() {}
     }

@@ -10,6 +10,8 @@ pub(super) struct Sight {
     pub(super) mode: Mode,
     /// Without anything in it: all.
     pub(super) only: Subscribe,
+    /// It is told what changed, with the beginnings of values, and no keys: what a list needs.
+    pub(super) as_changes: bool,
 }
 
 impl Sight {

@@ -30,6 +30,7 @@ use super::{
     from_client::{self, FromClient, Read, Subscribe},
     heard::Heard,
     hub::{Hub, Presence},
+    passing::{Alarms, POSITION_EVERY},
     sight::Sight,
     state::{From, Next, Piece, Places, Reader},
     to_client::{self, Limits, PARSE_ERROR, ToClient},
@@ -53,6 +54,7 @@ pub(super) struct Beginning {
     pub(super) presence: Presence,
     pub(super) connection: String,
     pub(super) since: Option<(u64, Option<String>)>,
+    pub(super) as_changes: bool,
     pub(super) sign_in: Option<Watched>,
     pub(super) leaving: CancellationToken,
     pub(super) place: (OwnedSemaphorePermit, Part),
@@ -96,21 +98,6 @@ pub(super) struct Socket {
     place: (OwnedSemaphorePermit, Part),
 }
 
-/// What is due, and when.
-pub(super) struct Alarms {
-    pub(super) ping: Instant,
-    /// The last sign of life.
-    pub(super) alive: Instant,
-    /// Since when nothing could be written that is to be written.
-    pub(super) stuck: Option<Instant>,
-    /// When the client is told where it is, if it is to be.
-    pub(super) position: Option<Instant>,
-    /// When it is told who is there, if that has changed; and when it was told last.
-    pub(super) presence: Option<Instant>,
-    pub(super) presence_told: Instant,
-    pub(super) look: Instant,
-}
-
 enum Event {
     Read(Option<Result<Message, axum::Error>>),
     Written(Result<(), axum::Error>),
@@ -133,10 +120,10 @@ pub(super) fn serve(ws: WebSocket, beginning: Box<Beginning>) -> impl Future<Out
 
 impl Socket {
     fn new(ws: WebSocket, beginning: Beginning) -> Self {
-        let Beginning { seat, form, hub, places, turns, presence, connection, since, sign_in, leaving, place } =
-            beginning;
+        let Beginning { seat, form, hub, places, turns, presence, connection, .. } = beginning;
+        let Beginning { since, as_changes, sign_in, leaving, place, .. } = beginning;
         let now = Instant::now();
-        let sight = Arc::new(Sight { mode: seat.mode(), only: Subscribe::default() });
+        let sight = Arc::new(Sight { mode: seat.mode(), only: Subscribe::default(), as_changes });
         Self {
             ws,
             news: hub.heard(),
@@ -330,6 +317,9 @@ impl Socket {
                     let told = self.hub.told_present();
                     self.send(told);
                 }
+                FromClient::Subscribe(_) if self.sight.as_changes => {
+                    self.malformed("who asked for changes is told of all of them", None);
+                }
                 message => {
                     let delivered = match &message {
                         FromClient::Set(set) if self.form == Form::Old => Some(self.heard.of(set.name())),
@@ -360,6 +350,7 @@ impl Socket {
             Err(error) => return Some(self.ended(&error)),
         };
         let Piece { messages, next, from: From { seq, .. }, place } = piece;
+        let is_silent = messages.is_empty();
         self.out.extend(messages.into_iter().map(Message::Text));
         self.large = place;
         if let Some(next) = next {
@@ -368,7 +359,11 @@ impl Socket {
             // What happened before has been shown, or is shown again.
             self.heard.begin(self.cursor, seq);
             self.cursor = seq;
-            self.alarms.position = None;
+            if is_silent && self.sight.as_changes {
+                self.alarms.position.get_or_insert(Instant::now() + POSITION_EVERY);
+            } else {
+                self.alarms.position = None;
+            }
         }
         None
     }

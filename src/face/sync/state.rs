@@ -13,6 +13,7 @@ use crate::{
         keys::{
             broadcast::{self, Facts, Shown, Value},
             catch_up::{self, Missed, Whole},
+            live,
         },
         operation::Cx,
         tx::Tx,
@@ -59,6 +60,8 @@ pub(super) enum Next {
     Names { names: Vec<String>, gone: Vec<(String, u64)>, from: From },
     /// One key with its large value, if this is still its version.
     Large { name: String, seq: u64 },
+    /// What happened after a seq, for who is told of changes.
+    Changes(u64),
 }
 
 /// Behind what live messages begin.
@@ -102,6 +105,8 @@ impl Reader {
     /// Reads the next piece.
     pub(super) async fn piece(self, next: Next) -> Result<Piece, OpError> {
         match next {
+            Next::Begin(since) if self.sight.as_changes => self.changes(since, true).await,
+            Next::Changes(since) => self.changes(Some((since, None)), false).await,
             Next::Begin(None) => self.keys(None, None, None).await,
             Next::Begin(Some((since, log))) => match self.missed(since, log).await? {
                 (Ok(missed), from) => {
@@ -109,8 +114,7 @@ impl Reader {
                     names.reverse();
                     self.names(names, missed.gone, from).await
                 }
-                (Err(Whole::LogTruncated), _) => self.keys(None, None, Some("log_truncated")).await,
-                (Err(Whole::OtherLog), _) => self.keys(None, None, Some("other_log")).await,
+                (Err(whole), _) => self.keys(None, None, Some(whole.name())).await,
             },
             Next::Keys { after, from, reason } => self.keys(after, Some(from), reason).await,
             Next::Names { names, gone, from } => self.names(names, gone, from).await,
@@ -231,6 +235,28 @@ impl Reader {
         let instance = self.seat.located().id.to_string();
         let messages = shown.map(|shown| entry::updated(&shown, form, &instance)).into_iter().collect();
         Ok(Piece { messages, next: None, from: From { seq, log: String::new() }, place })
+    }
+
+    /// What happened since, or from now on. Who begins is told even if that is nothing.
+    async fn changes(self, since: Option<(u64, Option<String>)>, is_first: bool) -> Result<Piece, OpError> {
+        let mode = self.sight.mode;
+        let look = move |tx: &mut Tx<'_>, _: &Cx| {
+            let head = tx.seq();
+            let (since, log) = since.clone().unwrap_or((head, None));
+            let gap = catch_up::gap(tx, since, log.as_deref())?;
+            let (changes, seq) = if gap.is_some() { (Vec::new(), head) } else { live::changes(tx, mode, since)? };
+            let log = if seq == head { Some(catch_up::stand(tx)?) } else { None };
+            Ok((changes, seq, head, log, gap.map(Whole::name)))
+        };
+        let (changes, seq, head, log, reason) = self.look(look).await?;
+        let mut messages = Vec::new();
+        // Of what is not for it, it hears by its position, not at each change.
+        if is_first || !changes.is_empty() || reason.is_some() {
+            let log = log.as_deref();
+            messages.push(ToClient::Changes { changes: &changes, seq, head, log, reason }.text());
+        }
+        let next = (seq < head).then_some(Next::Changes(seq));
+        Ok(Piece { messages, next, from: From { seq, log: String::new() }, place: None })
     }
 
     fn sync(&self, shown: &[Shown], from: &From, sort: &Sort<'_>) -> Utf8Bytes {

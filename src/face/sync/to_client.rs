@@ -6,7 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::error::OpError;
+use crate::{model::error::OpError, ops::keys::live::LiveChange};
 
 use super::{
     Form,
@@ -147,6 +147,21 @@ pub(super) enum ToClient<'a> {
         op_id: &'a str,
         /// The structured result.
         result: &'a serde_json::Value,
+    },
+    /// What happened, for who asked for changes instead of keys.
+    Changes {
+        /// Oldest first, at most 500.
+        changes: &'a [LiveChange],
+        /// Everything up to here was looked at.
+        seq: u64,
+        /// The last change of the instance: what is between is on its way.
+        head: u64,
+        /// Where the log stands, to come back with; in the last message that is on its way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log: Option<&'a str>,
+        /// Why nothing is told of what came before `seq`: log_truncated or other_log. Lists are to be asked for anew.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
     },
     /// Everything up to here was looked at.
     Position {

@@ -12,6 +12,8 @@ use super::files::{self, Served};
 
 const FILES: &[(&str, &str)] = files::files!["client/":
     "README.md",
+    "changes.d.ts",
+    "changes.js",
     "cloud.d.ts",
     "cloud.js",
     "core/attributes.js",
@@ -38,8 +40,11 @@ const FILES: &[(&str, &str)] = files::files!["client/":
     "sync/browser-storage.js",
     "sync/conflicts.js",
     "sync/engine.js",
+    "sync/follower.js",
+    "sync/line.js",
     "sync/link.js",
     "sync/queue.js",
+    "sync/runner.js",
     "sync/store.js",
     "sync/values.js",
     "sync/wire.js",

@@ -1,4 +1,5 @@
-//! The files of the page: in the program, compressed once, under the hash of all of them. Those of the client likewise.
+//! The files of the page: in the program, compressed once, under the hash of all of them. Those of the client likewise; the
+//! page has the ones that it needs among its own, so that both are of one version.
 
 use std::{collections::HashMap, io::Write as _, sync::LazyLock};
 
@@ -49,6 +50,10 @@ const FILES: &[(&str, &str)] = files!["app/":
     "views/states.mjs",
 ];
 
+/// What the page takes of the JavaScript client, below `client/`.
+const CLIENT: &[(&str, &str)] =
+    files!["client/": "changes.js", "sync/address.js", "sync/follower.js", "sync/line.js", "sync/runner.js"];
+
 /// A file as it is served.
 pub(super) struct Served {
     pub(super) kind: &'static str,
@@ -61,7 +66,7 @@ pub(super) struct Tree {
     /// Of all that they hold.
     pub(super) hash: String,
     pub(super) index: Served,
-    pub(super) files: HashMap<&'static str, Served>,
+    pub(super) files: HashMap<String, Served>,
 }
 
 impl Tree {
@@ -72,9 +77,11 @@ impl Tree {
     }
 
     fn new() -> Self {
-        let hash = hash([("index.html", INDEX)].iter().chain(FILES));
+        let hash = hash([("index.html", INDEX)].iter().chain(FILES).chain(CLIENT));
         let index = serve("index.html", INDEX.replace("{hash}", &hash));
-        let files = FILES.iter().map(|(name, text)| (*name, serve(name, (*text).to_owned()))).collect();
+        let own = FILES.iter().map(|(name, text)| ((*name).to_owned(), serve(name, (*text).to_owned())));
+        let of_client = CLIENT.iter().map(|(name, text)| (format!("client/{name}"), serve(name, (*text).to_owned())));
+        let files = own.chain(of_client).collect();
         Self { hash, index, files }
     }
 }
@@ -157,7 +164,7 @@ pub(super) mod tests {
         let may = |layer: &str| -> &[&str] {
             match layer {
                 "vendor" | "css" => &[],
-                "net" => &["net"],
+                "net" => &["net", "client"],
                 "state" => &["state", "net", "vendor"],
                 "ui" => &["ui", "vendor"],
                 "views" => &["views", "state", "ui", "vendor"],
@@ -177,11 +184,22 @@ pub(super) mod tests {
             }
             let layer = name.split_once('/').map_or("main", |(layer, _)| layer);
             for import in imports(name, text) {
-                assert!(FILES.iter().any(|(each, _)| *each == import), "{name} imports {import}, which is not there");
+                assert!(Tree::get().files.contains_key(&import), "{name} imports {import}, which is not there");
                 let target = import.split('/').next().unwrap();
                 assert!(may(layer).contains(&target), "{name} may not import {import}");
             }
         }
+    }
+
+    #[test]
+    fn of_the_client_the_page_has_what_it_imports_and_no_more() {
+        let mut imported = vec!["changes.js".to_owned()];
+        for (name, text) in CLIENT {
+            imported.extend(imports(name, text));
+        }
+        imported.sort();
+        imported.dedup();
+        assert_eq!(imported, CLIENT.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 
     #[test]

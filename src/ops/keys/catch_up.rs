@@ -29,6 +29,16 @@ pub enum Whole {
     OtherLog,
 }
 
+impl Whole {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LogTruncated => "log_truncated",
+            Self::OtherLog => "other_log",
+        }
+    }
+}
+
 /// Where an instance stands, in words by which its log is known again: this one, and none that was the same up to here
 /// and went another way.
 pub fn stand(tx: &Tx<'_>) -> Result<String, OpError> {
@@ -46,6 +56,21 @@ fn parse(log: &str) -> Option<Stand> {
     Some(Stand { seq: seq.parse().ok()?, at: at.parse().ok()? })
 }
 
+/// Why a follower who has come to `since` in the log that was known as `log` cannot be told only what came next.
+pub fn gap(tx: &Tx<'_>, since: u64, log: Option<&str>) -> Result<Option<Whole>, OpError> {
+    let position = tx.view().position()?;
+    if let Some(log) = log {
+        match parse(log) {
+            Some(stand) if !indexing::is_of_another_log(tx.view(), position, stand)? => {}
+            _ => return Ok(Some(Whole::OtherLog)),
+        }
+    }
+    if since > position.head {
+        return Ok(Some(Whole::OtherLog));
+    }
+    Ok((since.saturating_add(1) < position.log_start).then_some(Whole::LogTruncated))
+}
+
 /// What was missed since `since` by who may see what `sees` says, in the log that was known as `log`.
 pub fn missed(
     tx: &Tx<'_>,
@@ -53,19 +78,10 @@ pub fn missed(
     log: Option<&str>,
     sees: impl Fn(&str, &Facts) -> bool,
 ) -> Result<Result<Missed, Whole>, OpError> {
+    if let Some(whole) = gap(tx, since, log)? {
+        return Ok(Err(whole));
+    }
     let position = tx.view().position()?;
-    if let Some(log) = log {
-        match parse(log) {
-            Some(stand) if !indexing::is_of_another_log(tx.view(), position, stand)? => {}
-            _ => return Ok(Err(Whole::OtherLog)),
-        }
-    }
-    if since > position.head {
-        return Ok(Err(Whole::OtherLog));
-    }
-    if since.saturating_add(1) < position.log_start {
-        return Ok(Err(Whole::LogTruncated));
-    }
     let mut touched: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut looked_at = since;
     while looked_at < position.head {

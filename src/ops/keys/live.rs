@@ -2,6 +2,7 @@
 //!
 //! A reader of the log, not an operation: nothing here runs in a turn.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
@@ -21,7 +22,7 @@ use crate::ops::tx::Tx;
 const SLICE: usize = 500;
 
 /// A change of a key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LiveChange {
     /// Its seq, and so the version of the key.
     pub seq: u64,

@@ -5,6 +5,7 @@ mod client;
 mod files;
 mod login;
 mod ops;
+mod sync;
 
 use std::{process::Stdio, sync::mpsc};
 

@@ -1,5 +1,6 @@
 //! `/sync`: the protocol of the first MindCache re-enacted, its holes, and what ours adds.
 
+mod changes;
 pub(crate) mod client;
 mod connect;
 mod ends;

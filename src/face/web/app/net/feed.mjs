@@ -1,34 +1,28 @@
-// The changes of an instance as they happen: server-sent events read by fetch, which can send our headers.
-import { changesPath, send } from './api.mjs';
+// The changes of an instance as they happen: by the JavaScript client, let in by the sign-in of this tab.
+import { followChanges } from '../client/changes.js';
+import { send } from './api.mjs';
 
-/** Splits a stream of events. `on` gets the name and the data of each. */
-function parser(on) {
-  let rest = '';
-  return text => {
-    rest += text;
-    const blocks = rest.split('\n\n');
-    rest = blocks.pop();
-    for (const block of blocks) {
-      let name = 'message';
-      let data = '';
-      for (const line of block.split('\n')) {
-        if (line.startsWith('event:')) name = line.slice(6).trim();
-        else if (line.startsWith('data:')) data += line.slice(5).trimStart();
-      }
-      if (data) on(name, JSON.parse(data));
+/** Milliseconds between two tries: at most the first, doubled each time, up to the last. The server is close by. */
+const PAUSES = [1000, 8000];
+
+/**
+ * Follows an instance after `since`. `on` hears of `changes`, of a `gap` in them, of the `state` with the pause until the
+ * next try, and of why the server lets nobody in: it `refused` this tab, or has `ended` the connection.
+ */
+export function follow(instance, since, on) {
+  const token = async () => {
+    try {
+      const response = await send('/api/ws-token', {
+        method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ instanceId: instance }),
+      });
+      return (await response.json()).token;
+    } catch (error) {
+      if (error.code === 'signed_out' || error.status === 403) on.refused(error.code);
+      throw error;
     }
   };
-}
-
-/** Follows an instance after `since`, until the server or `signal` ends it. `alive` is called for whatever comes. */
-export async function follow(instance, since, { on, alive, signal }) {
-  const response = await send(changesPath(instance, since), { signal, headers: { Accept: 'text/event-stream' } });
-  const feed = parser(on);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    alive();
-    feed(value);
-  }
+  return followChanges({
+    instanceId: instance, since, pauses: PAUSES, clientName: 'page', tokenProvider: token,
+    onChanges: on.changes, onGap: on.gap, onState: on.state, onError: ({ code }) => code === 'ended' && on.ended(),
+  });
 }

@@ -37,7 +37,6 @@ let asOf = 0;
 let held = false;
 
 export const litSince = key => lit.get(key);
-export const asOfSeq = () => asOf;
 
 /** Under the pointer the order of the last change holds still; what waits comes when it is asked for, or with the next. */
 export function hold(isHeld) {
@@ -254,6 +253,12 @@ export async function refresh() {
     }
     redraw();
   });
+}
+
+/** Some changes were not told: what is shown may be of another time, whose count of changes says nothing of now. */
+export function anew() {
+  asOf = 0;
+  return refresh();
 }
 
 export function takeNewer() {

@@ -3,7 +3,7 @@ import { signal } from '../vendor/ui.mjs';
 import { about } from '../net/api.mjs';
 import { follow } from '../net/feed.mjs';
 import { connection, updated } from './app.mjs';
-import { apply, asOfSeq, failure, refresh } from './keys.mjs';
+import { anew, apply, failure, refresh } from './keys.mjs';
 
 /** Each open key hears of its changes; set by who edits. */
 export const listeners = new Set();
@@ -11,118 +11,71 @@ export const listeners = new Set();
 export const onBack = { run: async () => 0 };
 export const back = signal(null);
 
-const SILENT_MS = 25_000;
-/** A browser opens six connections to a server: a tab that nobody looks at gives its own back after a while. */
-const HIDDEN_MS = 30_000;
-let attempt = null;
-let resting = null;
-let abort = null;
-let seen = 0;
-let heardAt = 0;
+/** Changes that are on their way before the page says that it is behind. */
+const BEHIND = 500;
+/** Milliseconds without a connection, and tries, after which it is no passing loss. */
+const PATIENCE_MS = 3000;
+const TRIES = 3;
+let feed = null;
+/** Which instance it is of: what one says that is no more shown is of no use. */
+let turn = 0;
 let pending = [];
 let frame = 0;
+/** How often in a row there was no connection, and since when. */
 let failures = 0;
+let lostAt = 0;
+let endedAt = -Infinity;
 let page = null;
-let wake = null;
-let current = null;
 
 /** Follows an instance after a seq, for good. */
 export function start(instance, since, hash) {
   stop();
-  current = instance;
-  seen = since;
   page ??= hash;
   pending = [];
-  run(instance);
+  failures = 0;
+  const mine = turn;
+  const ours = act => (...told) => mine === turn && act(...told);
+  feed = follow(instance, since, {
+    changes: ours(came), gap: ours(anew), state: ours(became), ended: ours(ended),
+    refused: ours(code => {
+      stop();
+      connection.value = { state: code === 'signed_out' ? code : 'gone' };
+    }),
+  });
 }
 
 export function stop() {
-  abort?.abort();
-  abort = null;
-  wake?.();
+  turn += 1;
+  feed?.disconnect();
+  feed = null;
 }
 
-/** Tries at once. */
-export const tryNow = () => wake?.();
+/** Tries at once; a connection that seems to be there is looked at. */
+export const tryNow = () => feed?.hurry();
 
-async function run(instance) {
-  const mine = new AbortController();
-  abort = mine;
-  while (abort === mine) {
-    attempt = new AbortController();
-    mine.signal.addEventListener('abort', attempt.abort.bind(attempt));
-    heardAt = Date.now();
-    const watch = setInterval(() => {
-      if (Date.now() - heardAt > SILENT_MS) attempt.abort();
-    }, 1000);
-    let ended = 'lost';
-    try {
-      await follow(instance, seen, {
-        signal: attempt.signal,
-        alive: () => {
-          heardAt = Date.now();
-        },
-        on: (name, data) => {
-          if (abort === mine) ended = event(name, data) || ended;
-        },
-      });
-    } catch (error) {
-      ended = error.code === 'signed_out' || error.code === 'not_found' ? error.code : 'lost';
-    }
-    clearInterval(watch);
-    if (abort !== mine) return;
-    if (ended === 'signed_out') {
-      connection.value = { state: 'signed_out' };
-      return;
-    }
-    if (ended === 'not_found') {
-      connection.value = { state: 'gone' };
-      return;
-    }
-    if (ended === 'truncated') {
-      await refresh();
-      seen = asOfSeq();
-      continue;
-    }
-    if (resting) {
-      await resting.over;
-      continue;
-    }
-    failures += 1;
-    await pause(mine);
-  }
+function became(state, pauseMs) {
+  if (pauseMs === null) return;
+  if (failures === 0) lostAt = Date.now();
+  failures += 1;
+  const isStopped = failures >= TRIES && Date.now() - lostAt > PATIENCE_MS;
+  connection.value = { state: isStopped ? 'stopped' : 'lost', until: Date.now() + pauseMs };
 }
 
-/** Waits longer each time, a second at first and at most eight, and says how long. */
-async function pause(mine) {
-  const seconds = Math.min(8, 2 ** Math.min(failures - 1, 3));
-  const until = Date.now() + seconds * 1000;
-  connection.value = { state: failures >= 3 ? 'stopped' : 'lost', until };
-  await new Promise(resolve => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-  });
-  wake = null;
-  if (abort !== mine) return;
+/** The server has taken something back: what, is learnt by asking to be let in again. */
+function ended() {
+  const now = performance.now();
+  if (now - endedAt > PATIENCE_MS) tryNow();
+  endedAt = now;
 }
 
-function event(name, data) {
-  if (name === 'change') {
-    pending.push(data);
-    seen = data.seq;
-    schedule();
-  } else if (name === 'position') {
-    const wasLost = failures > 0;
-    failures = 0;
-    seen = Math.max(seen, data.as_of_seq);
-    const behind = data.head_seq - data.as_of_seq;
-    connection.value = behind > 500 ? { state: 'behind', behind } : { state: 'live' };
-    if (wasLost || failure.peek()) returned();
-  } else if (name === 'truncated' || name === 'signed_out') return name;
-  return null;
+function came(changes, { seq, head }) {
+  const wasLost = failures > 0;
+  failures = 0;
+  pending.push(...changes);
+  if (changes.length) schedule();
+  const behind = head - seq;
+  connection.value = behind > BEHIND ? { state: 'behind', behind } : { state: 'live' };
+  if (wasLost || failure.peek()) returned();
 }
 
 /** Back after a loss: perhaps another version of the page belongs to the server now, and drafts wait. */
@@ -158,26 +111,13 @@ function schedule() {
   frame = document.hidden ? setTimeout(fold, 1000) : requestAnimationFrame(fold);
 }
 
-let restTimer = null;
-function rest() {
-  let end;
-  resting = { over: new Promise(resolve => { end = resolve; }), end: () => end() };
-  attempt?.abort();
-}
-
 document.addEventListener('visibilitychange', () => {
-  clearTimeout(restTimer);
-  if (document.hidden) restTimer = setTimeout(rest, HIDDEN_MS);
-  else {
-    resting?.end();
-    resting = null;
-  }
-  if (document.hidden || !current) return;
+  if (document.hidden) return;
   // What a frame of a hidden page has not shown is shown now.
   if (pending.length) {
     frame = 0;
     schedule();
   }
-  if (Date.now() - heardAt > SILENT_MS / 2) tryNow();
+  // A machine that slept may have lost it without a word.
+  tryNow();
 });
-addEventListener('online', () => tryNow());

@@ -23,12 +23,12 @@ export class Address {
     return [this.base, this.config.projectId ?? '', this.config.instanceId].join(' ');
   }
 
-  /** The URL of a connection. `resume` is what was seen of the log before. */
-  socket(token, resume) {
+  /** The URL of a connection; `query` says more of what it is for. */
+  socket(token, query) {
     const { instanceId, projectId, clientName = 'mindcache-js' } = this.config;
     const url = new URL(`${this.base}/sync/${encodeURIComponent(instanceId)}`);
     url.protocol = url.protocol.replace('http', 'ws');
-    const more = { v: 2, project: projectId, since: resume?.since, log: resume?.log, client: clientName, token };
+    const more = { v: 2, project: projectId, ...query, client: clientName, token };
     for (const [name, value] of Object.entries(more)) if (value !== undefined && value !== null) url.searchParams.set(name, value);
     return url.href;
   }

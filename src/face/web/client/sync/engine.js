@@ -5,34 +5,20 @@
 // after it has told what changed, in their order, many at a time, each with an id under which it counts once.
 import { Base } from './base.js';
 import { Conflicts } from './conflicts.js';
+import { errorOf, Line, SILENCE_MS } from './line.js';
 import { Queue } from './queue.js';
 import { after, attributesOf, message, needsValue } from './wire.js';
 
-/** Milliseconds: from the beginning of a connection to all keys; without a word before a ping; from there to its answer. */
-export const OPEN_MS = 30_000;
-export const SILENCE_MS = 25_000;
-export const PONG_MS = 15_000;
-/** Pauses before a connection: at most the first, doubled each time, up to the last. */
-export const PAUSE_MS = [1_000, 30_000];
 /** Until an edit that the server could not take goes again. */
 export const AGAIN_MS = 1_000;
 
 /** Codes of what may work when it is tried again. */
 export const LATER = ['overloaded', 'unavailable', 'in_progress', 'quota_exceeded'];
-const ENDED = 'The server ended this access';
 
-export class Engine {
+export class Engine extends Line {
   base = new Base();
-  phase = 'stopped';
-  state = 'disconnected';
   isLoaded = false;
-  permission = null;
   limits = {};
-  /** When `tick` wants to be called; on the same clock as every `now`. */
-  deadline = Infinity;
-  #effects = [];
-  #attempts = 0;
-  #isPinged = false;
   #again = [];
 
   /** What comes from the server, and who takes it. */
@@ -50,18 +36,28 @@ export class Engine {
   };
 
   constructor({ replica, random }) {
+    super({ random });
     this.queue = new Queue(replica);
-    this.random = random;
     this.conflicts = new Conflicts(this);
   }
 
-  /** What is to be done, in order; each once. */
-  take() {
-    return this.#effects.splice(0);
+  /** It comes back to where it was. */
+  query = () => {
+    const { seq, log } = this.base;
+    return seq === null || log === null ? {} : { since: seq, log };
+  };
+
+  ended() {
+    this.#again = [];
+    this.base.dropStaged();
+    this.queue.rewind();
   }
 
-  do(effect) {
-    this.#effects.push(effect);
+  /** Edits go again. */
+  hasOwnDeadline = () => this.#again.length > 0;
+
+  due(now) {
+    this.#sendAgain(now);
   }
 
   /** The key as it is read. */
@@ -74,21 +70,6 @@ export class Engine {
 
   /** The version that the server has of it; 0 for none. */
   versionOf = key => this.base.versionOf(key);
-
-  start(now) {
-    if (this.phase === 'stopped') this.#open(now);
-  }
-
-  stop() {
-    if (this.phase === 'stopped') return;
-    this.do({ do: 'close' });
-    this.#end('stopped', 'disconnected', Infinity);
-  }
-
-  /** Connects now instead of after the pause. */
-  hurry(now) {
-    if (this.phase === 'waiting') this.#open(now);
-  }
 
   /** An edit of the program. */
   edit(edit, now) {
@@ -119,49 +100,22 @@ export class Engine {
 
   saved = () => ({ instance: this.base.instance, edits: this.queue.saved() });
 
-  /** The deadline has come, or something close to it. */
-  tick(now) {
-    if (now < this.deadline) return;
-    if (this.phase === 'waiting') this.#open(now);
-    else if (this.phase === 'opening' || this.#isPinged) this.#giveUp(now, 'The server does not answer');
-    else if (this.#again.length > 0) this.#sendAgain(now);
-    else {
-      this.#isPinged = true;
-      this.deadline = now + PONG_MS;
-      this.do({ do: 'send', text: '{"type":"ping"}' });
-    }
-  }
-
-  /** There is no token, or no connection with it. `isRefused`: the server said no. */
-  failed(now, why, isRefused = false) {
-    if (this.phase === 'stopped') return;
-    this.do({ do: 'error', error: { code: isRefused ? 'refused' : 'offline', message: why } });
-    this.#lost(now, 'error', isRefused);
-  }
-
   closed(now, code, reason) {
-    if (this.phase === 'stopped' || this.phase === 'waiting') return;
-    const isEnd = code === 4001 || (code === 1000 && this.phase !== 'opening' && reason !== '');
-    if (code === 1009) this.#tooLarge(this.queue.largest());
-    if (isEnd) this.do({ do: 'error', error: { code: 'ended', message: `${ENDED}: ${reason}` } });
-    this.#lost(now, isEnd || this.phase === 'opening' ? 'error' : 'disconnected', isEnd);
+    if (code === 1009 && this.isOpen) this.#tooLarge(this.queue.largest());
+    super.closed(now, code, reason);
   }
 
-  message(told, now) {
-    if (this.phase === 'stopped' || this.phase === 'waiting') return;
-    this.#isPinged = false;
-    if (this.#again.length === 0) this.deadline = now + (this.phase === 'opening' ? OPEN_MS : SILENCE_MS);
+  heard(told, now) {
     if (Object.hasOwn(Engine.#takes, told.type)) Engine.#takes[told.type](this, told, now);
     this.#send(now);
   }
 
   #auth(told) {
     const { base } = this;
-    this.permission = told.permission;
     this.limits = told.limits ?? {};
     if (base.instance && told.instanceId && base.instance !== told.instanceId) this.#forget();
     base.instance = told.instanceId ?? base.instance;
-    this.#become('connected');
+    this.admitted(told);
   }
 
   #sync(told, now) {
@@ -170,9 +124,7 @@ export class Engine {
     this.#changed(changed);
     if (told.more) return;
     this.conflicts.settleSeeds();
-    this.#attempts = 0;
-    this.phase = 'live';
-    this.deadline = now + SILENCE_MS;
+    this.settled(now);
     for (const missing of this.base.missing()) this.do({ do: 'fetch', ...missing });
     if (!this.isLoaded) this.do({ do: 'loaded' });
     this.isLoaded = true;
@@ -343,44 +295,6 @@ export class Engine {
     this.#send(now);
   }
 
-  #open(now) {
-    this.phase = 'opening';
-    this.deadline = now + OPEN_MS;
-    this.#become('connecting');
-    const { seq, log } = this.base;
-    this.do({ do: 'open', resume: seq === null || log === null ? null : { since: seq, log } });
-  }
-
-  #giveUp(now, why) {
-    this.do({ do: 'close' });
-    this.do({ do: 'error', error: { code: 'offline', message: why } });
-    this.#lost(now, 'disconnected', false);
-  }
-
-  /** Waits: anything from nothing to twice as long as before, so that clients do not come back all at once. */
-  #lost(now, state, isRefused) {
-    const [first, most] = PAUSE_MS;
-    const pause = isRefused ? most : Math.min(most, first * 2 ** Math.min(this.#attempts, 16));
-    this.#attempts += 1;
-    this.#end('waiting', state, now + this.random() * pause);
-  }
-
-  #end(phase, state, deadline) {
-    this.phase = phase;
-    this.#isPinged = false;
-    this.#again = [];
-    this.base.dropStaged();
-    this.queue.rewind();
-    this.deadline = deadline;
-    this.#become(state);
-  }
-
-  #become(state) {
-    if (state === this.state) return;
-    this.state = state;
-    this.do({ do: 'state', state });
-  }
-
   /** The name leads to another instance now: what was meant for the one before must not go there. */
   #forget() {
     const keys = this.keys();
@@ -391,5 +305,3 @@ export class Engine {
     this.do({ do: 'changed', keys });
   }
 }
-
-const errorOf = ({ error, code }) => ({ code: code ?? 'failed', message: error ?? 'The server refused' });

@@ -1,21 +1,13 @@
 // Ties a MindCache to a server: runs the engine with a socket, timers and a storage, and tells the program.
 import { difference, fresh } from '../core/attributes.js';
 import { isSame } from '../core/keys.js';
-import { Address, Refusal } from './address.js';
+import { Address } from './address.js';
 import { browserStorage } from './browser-storage.js';
 import { AGAIN_MS, Engine, LATER } from './engine.js';
+import { coded, newReplica, Runner } from './runner.js';
 import { Store } from './store.js';
 import { readValue } from './values.js';
 import { known } from './wire.js';
-
-const CLOCK = {
-  now: () => performance.now(),
-  setTimeout: (act, ms) => setTimeout(act, ms),
-  clearTimeout: timer => clearTimeout(timer),
-};
-
-/** An id that no other start of any client has. */
-const newReplica = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, '0')).join('');
 
 /** Connects a MindCache; a second time to the same instance goes on with what is there. */
 export function connect(mc, config) {
@@ -34,23 +26,14 @@ export class Link {
   #mc;
   #engine;
   #store;
-  #clock;
-  #WebSocket;
-  #socket = null;
-  #timer;
+  #runner;
   #isStarted = false;
   #isRestored = false;
-  #calls = new Map();
-  #callCount = 0;
-  #abort = null;
   #hearing = { error: new Set(), conflict: new Set(), presence: new Set() };
   #waiting = [];
 
   /** What the engine asks for. */
   static #does = {
-    open: (link, effect) => link.#open(effect),
-    close: link => link.#close(),
-    send: (link, { text }) => link.#socket?.send(text),
     save: link => link.#store.changed('edits'),
     moved: link => link.#store.changed('keys'),
     changed: (link, effect, own) => link.#changed(effect, own),
@@ -59,31 +42,37 @@ export class Link {
     error: (link, { error }) => link.#fail(error),
     conflict: (link, { conflict }) => link.#told('conflict', conflict),
     fetch: (link, effect) => link.#fetch(effect),
-    result: (link, effect) => link.#result(effect),
     presence: (link, { told }) => link.#told('presence', told),
   };
 
   constructor(mc, config, address) {
     this.#mc = mc;
-    this.address = address;
-    this.#clock = config.clock ?? CLOCK;
-    this.#WebSocket = config.WebSocket ?? globalThis.WebSocket;
-    if (!this.#WebSocket) throw new TypeError('MindCache: there is no WebSocket here; Node has one from version 22 on');
-    this.#engine = new Engine({ replica: (config.replica ?? newReplica)(), random: config.random ?? Math.random });
+    const replica = (config.replica ?? newReplica)();
+    this.#engine = new Engine({ replica, random: config.random ?? Math.random });
+    this.#runner = new Runner({
+      line: this.#engine, address, config, replica, does: (effect, own) => Link.#does[effect.do](this, effect, own), done: () => this.#settle(),
+    });
     this.#engine.seed(mc._entries);
     const storage = config.storage === undefined ? browserStorage(address.name) : config.storage;
     const states = { edits: () => this.#engine.saved(), keys: () => this.#engine.base.saved() };
-    this.#store = new Store(storage, this.#clock, states, error => this.#fail({ code: 'storage', message: error.message }));
+    this.#store = new Store(storage, this.#runner.clock, states, error => this.#fail({ code: 'storage', message: error.message }));
     globalThis.addEventListener?.('pagehide', () => this.#store.finish());
-    globalThis.addEventListener?.('online', () => this.#run(() => this.#engine.hurry(this.#clock.now())));
     this.#store.load(kept => {
       this.#isRestored = true;
-      this.#run(() => {
+      this.#runner.run(() => {
         const base = kept.keys?.log ? kept.keys : undefined;
         this.#engine.restore({ base, edits: kept.edits?.edits, instance: kept.edits?.instance });
-        if (this.#isStarted) this.#engine.start(this.#clock.now());
       });
+      if (this.#isStarted) this.#runner.start();
     });
+  }
+
+  get address() {
+    return this.#runner.address;
+  }
+
+  set address(address) {
+    this.#runner.address = address;
   }
 
   get connectionState() {
@@ -113,12 +102,12 @@ export class Link {
 
   start() {
     this.#isStarted = true;
-    if (this.#isRestored) this.#run(() => this.#engine.start(this.#clock.now()));
+    if (this.#isRestored) this.#runner.start();
   }
 
   stop() {
     this.#isStarted = false;
-    this.#run(() => this.#engine.stop());
+    this.#runner.stop();
     this.#store.finish();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('MindCache: disconnected'));
   }
@@ -139,19 +128,11 @@ export class Link {
       const type = attributes.type ?? entry?.attributes.type ?? edit.defaults?.type ?? fresh().type;
       if (type === 'text' && typeof done.value !== 'string') done.attributes.type = 'json';
     }
-    this.#run(() => this.#engine.edit(done, this.#clock.now()), key);
+    this.#runner.run(() => this.#engine.edit(done, this.#runner.clock.now()), key);
   }
 
   /** Does an operation on the instance, now; answers with its result. Errors carry the `code` of the server. */
-  call(op, args = {}) {
-    if (this.#engine.phase !== 'live') return Promise.reject(coded('offline', 'There is no connection'));
-    this.#callCount += 1;
-    const opId = `${this.#engine.queue.replica}-call-${this.#callCount}`;
-    return new Promise((resolve, reject) => {
-      this.#calls.set(opId, { resolve, reject });
-      this.#socket.send(JSON.stringify({ type: 'call', op, args, opId }));
-    });
-  }
+  call = (op, args) => this.#runner.call(op, args);
 
   loaded() {
     return this.isLoaded ? Promise.resolve() : this.#wait(() => this.isLoaded);
@@ -184,78 +165,14 @@ export class Link {
   }
 
   #follow() {
-    if (this.#hearing.presence.size > 0 && this.#engine.phase === 'live') this.#socket.send('{"type":"presence","follow":true}');
+    if (this.#hearing.presence.size > 0 && this.#engine.phase === 'live') this.#runner.send('{"type":"presence","follow":true}');
   }
 
-  /** Does something with the engine, and then what that calls for. `own` is the key that the program itself changes. */
-  #run(act, own) {
-    act();
-    let effects = this.#engine.take();
-    while (effects.length > 0) {
-      for (const effect of effects) Link.#does[effect.do](this, effect, own);
-      effects = this.#engine.take();
-    }
-    this.#clock.clearTimeout(this.#timer);
-    const { deadline } = this.#engine;
-    if (deadline !== Infinity) this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.max(0, deadline - this.#clock.now()));
+  #settle() {
     for (const waiting of this.#waiting.filter(({ isDone }) => isDone())) {
       this.#waiting = this.#waiting.filter(other => other !== waiting);
       waiting.resolve();
     }
-  }
-
-  #tick() {
-    this.#run(() => this.#engine.tick(this.#clock.now()));
-  }
-
-  #open({ resume }) {
-    this.#abort = new AbortController();
-    const { signal } = this.#abort;
-    const now = () => this.#clock.now();
-    const failed = error => {
-      if (!signal.aborted) this.#run(() => this.#engine.failed(now(), error.message, error instanceof Refusal));
-    };
-    const open = token => {
-      if (!signal.aborted) this.#attach(new this.#WebSocket(this.address.socket(token, resume)), signal);
-    };
-    try {
-      const token = this.address.token(signal);
-      if (typeof token?.then === 'function') token.then(open).catch(failed);
-      else open(token);
-    } catch (error) {
-      failed(error);
-    }
-  }
-
-  #attach(socket, signal) {
-    this.#socket = socket;
-    const during = act => event => {
-      if (!signal.aborted) this.#run(() => act(event));
-    };
-    socket.onmessage = during(({ data }) => this.#engine.message(JSON.parse(data), this.#clock.now()));
-    socket.onclose = during(({ code, reason }) => this.#closed(code, reason));
-    // A close follows, which says more.
-    socket.onerror = () => {};
-  }
-
-  #closed(code, reason) {
-    this.#detach();
-    this.#engine.closed(this.#clock.now(), code, reason);
-  }
-
-  #detach() {
-    this.#abort?.abort();
-    this.#socket = null;
-    for (const [id, { reject }] of this.#calls) {
-      this.#calls.delete(id);
-      reject(coded('offline', 'The connection was lost'));
-    }
-  }
-
-  #close() {
-    const socket = this.#socket;
-    this.#detach();
-    socket?.close();
   }
 
   #changed({ keys }, own) {
@@ -294,18 +211,11 @@ export class Link {
     const failed = error => {
       // After a loss all that is missing is asked for anew, and of a key that went the server tells.
       if (['offline', 'not_found'].includes(error.code)) return;
-      if (LATER.includes(error.code)) this.#clock.setTimeout(() => this.#fetch({ key, version }), AGAIN_MS);
+      if (LATER.includes(error.code)) this.#runner.clock.setTimeout(() => this.#fetch({ key, version }), AGAIN_MS);
       else this.#fail({ code: 'fetch', message: `The value of "${key}" could not be read: ${error.message}`, key });
     };
-    const arrived = value => value !== undefined && this.#run(() => this.#engine.fetched(key, version, value));
+    const arrived = value => value !== undefined && this.#runner.run(() => this.#engine.fetched(key, version, value));
     readValue((op, args) => this.call(op, args), { key, version, type }).then(arrived, failed);
-  }
-
-  #result({ opId, result, error }) {
-    const call = this.#calls.get(opId);
-    this.#calls.delete(opId);
-    if (error) call?.reject(coded(error.code, error.message));
-    else call?.resolve(result);
   }
 
   #told(what, told) {
@@ -320,5 +230,3 @@ export class Link {
 }
 
 const isEqual = (a, b) => [difference(a, b), difference(b, a)].every(left => Object.keys(left).length === 0);
-
-const coded = (code, message) => Object.assign(new Error(message), { code });
