@@ -25,13 +25,29 @@ async function lived(store, server) {
   return { claude, codex };
 }
 
+/** The order is one touch away, on a phone too, and large enough for a thumb. */
+async function orderedByThumb(page) {
+  const isRecent = page.url().includes('order=recent');
+  const order = page.getByRole('button', { name: isRecent ? 'Order: Recent first' : 'Order: By name' });
+  const box = await order.boundingBox();
+  assert(box.width >= 36 && box.height >= 36, `${box.width} x ${box.height}`);
+  await order.tap();
+  const first = isRecent ? 'agents/claude-code/current-task' : 'customers/acme/brief';
+  await until(page, `${first} first`, key => document.querySelector('.row')?.dataset.key === key, first);
+}
+
 const look = (size, dark, name) => ctx => withStore(ctx, async store => {
   const server = await store.serve();
   const { claude, codex } = await lived(store, server);
   const page = await ctx.browser.open(server.link, { size, dark });
   await row(page, 'goals/q4').waitFor();
   await accessible(page, `${name}, the list`);
-  if (size === 'phone') await shot(page, `${name}-list`);
+  if (size === 'phone') {
+    await shot(page, `${name}-list`);
+    await orderedByThumb(page);
+    await accessible(page, `${name}, the last change first`, { asItIs: true });
+    await orderedByThumb(page);
+  }
   await row(page, 'agents/claude-code/plan').click();
   await shows(page, 'Agents write it with');
   await accessible(page, `${name}, one key`);

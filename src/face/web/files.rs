@@ -79,11 +79,22 @@ impl Tree {
     fn new() -> Self {
         let hash = hash([("index.html", INDEX)].iter().chain(FILES).chain(CLIENT));
         let index = serve("index.html", INDEX.replace("{hash}", &hash));
-        let own = FILES.iter().map(|(name, text)| ((*name).to_owned(), serve(name, (*text).to_owned())));
-        let of_client = CLIENT.iter().map(|(name, text)| (format!("client/{name}"), serve(name, (*text).to_owned())));
+        let own = FILES.iter().map(|(name, text)| ((*name).to_owned(), serve(name, without_comments(text))));
+        let of_client = CLIENT.iter().map(|(name, text)| (format!("client/{name}"), serve(name, without_comments(text))));
         let files = own.chain(of_client).collect();
         Self { hash, index, files }
     }
+}
+
+/// A file without the lines that are comments, which who loads the page does not read. A line of a text in it that begins like
+/// one would be lost: a test sees to it that a comment is all that its line is.
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    ["// ", "/** ", "* "].iter().any(|begin| line.starts_with(begin)) || ["/**", "*/"].contains(&line)
 }
 
 /// The hash of files, of their names too.
@@ -181,6 +192,11 @@ pub(super) mod tests {
             {
                 let allowed = forbidden.starts_with("http") && text.contains("http://www.w3.org/2000/svg");
                 assert!(allowed || !text.contains(forbidden), "{name} contains {forbidden}");
+            }
+            for line in text.lines().filter(|line| is_comment(line)) {
+                let rest = line.trim_start();
+                assert!(!rest.starts_with("/** ") || rest.ends_with("*/"), "{name} has more than a comment: {line}");
+                assert_eq!(line.matches('`').count() % 2, 0, "{name} has a text that begins like a comment: {line}");
             }
             let layer = name.split_once('/').map_or("main", |(layer, _)| layer);
             for import in imports(name, text) {

@@ -18,6 +18,7 @@ const PATHS = {
   tool: 'M6 2v4M10 2v4M4 6h8v2a4 4 0 0 1-8 0zM8 12v2.5',
   check: 'M3 8.5l3.2 3L13 4.5',
   back: 'M10 3L5 8l5 5',
+  recent: 'M8 2.5a5.5 5.5 0 1 1 0 11 5.5 5.5 0 0 1 0-11zM8 5v3.2l2.2 1.4',
   filter: 'M2.5 4h11M4.5 8h7M6.5 12h3',
   down: 'M4 6l4 4 4-4',
   trash: 'M3 4.5h10M6 4.5v-2h4v2M4.5 4.5l.7 9h5.6l.7-9',

@@ -18,7 +18,9 @@ const Facet = ({ isOn, onTurn, icon, words, keys }) => html`<li><button type="bu
 
 function Order() {
   const isRecent = place.value.order === 'recent';
-  return html`<button type="button" class="order" title="Order" onClick=${() => go({ order: isRecent ? 'name' : 'recent' })}>${isRecent ? 'Recent first' : 'By name'}</button>`;
+  const words = isRecent ? 'Recent first' : 'By name';
+  return html`<button type="button" class=${`order${isRecent ? ' is-recent' : ''}`} title=${`Order: ${words}`} aria-label=${`Order: ${words}`} onClick=${() => go({ order: isRecent ? 'name' : 'recent' })}>
+    <${Icon} name="recent" /><span class="label">${words}</span></button>`;
 }
 
 function Facets() {
@@ -27,7 +29,6 @@ function Facets() {
   const turn = (name, value) => narrow({ [name]: filter[name] === value ? '' : value });
   const part = (title, list) => list.length > 0 && html`<section><h2>${title}</h2><ul>${list}</ul></section>`;
   return html`<aside class="facets" aria-label="Narrow down">
-    <section class="only-phone"><${Order} /></section>
     ${part('Written by', writers.slice(0, 12).map(each => {
       const writer = writerNamed(each.name);
       return html`<${Facet} key=${each.name} isOn=${filter.by === each.name} onTurn=${() => turn('by', each.name)} words=${visible(writer.name)} keys=${each.keys} icon=${html`<${Face} writer=${writer} />`} />`;
