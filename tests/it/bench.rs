@@ -62,8 +62,8 @@ fn the_list_of_tools_is_timed_and_weighed() {
 #[test]
 fn pages_by_rank_are_timed_beside_bare_queries() {
     let found = quick("browse");
-    assert_eq!(rows(&found, "browse", &["p50_us", "p99_us"]).len(), 6);
-    for ratio in ["rank", "part", "recent"] {
+    assert_eq!(rows(&found, "browse", &["p50_us", "p99_us"]).len(), 8);
+    for ratio in ["rank", "part", "recent", "write", "write_p99"] {
         assert!(found["browse"]["ratios"][ratio].is_number(), "{ratio} in {found}");
     }
 }

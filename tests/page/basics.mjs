@@ -27,7 +27,7 @@ export const basics = {
     await accessible(page, 'first run');
     await page.getByRole('button', { name: 'Write the first key' }).click();
     await accessible(page, 'new key');
-    await page.getByLabel('Name').fill('notes/first');
+    await page.getByLabel('Name', { exact: true }).fill('notes/first');
     await page.getByLabel('Value').fill('hello');
     await page.getByRole('button', { name: 'Create' }).click();
     await row(page, 'notes/first').waitFor();

@@ -148,11 +148,14 @@ export const edits = {
     await accessible(page, 'lost');
     await page.keyboard.press('Control+s');
     await shows(page, '1 change waits here.');
+    const waits = () => row(page, 'k').evaluate(each => [each.getAttribute('aria-label').endsWith('your change is not saved yet'), each.innerText.includes('…')]);
+    assert.deepEqual(await waits(), [true, true], 'its row says so');
     await shows(page, 'mindcache is not running.', 20_000);
     await accessible(page, 'stopped');
     server = await store.serve(server.address);
     await shows(page, 'Back. 1 change saved.', 20_000);
     await value(store, 'k', 'one, changed');
+    assert.deepEqual(await waits(), [false, false]);
     // Killed in the midst of saving, many times: each text is saved once.
     for (let round = 0; round < 3; round++) {
       const text = `round ${round}`;
@@ -178,7 +181,7 @@ export const edits = {
     await store.cli('set', 'long', '--file', file('long.txt', long));
     const page = await ctx.browser.open(server.link);
     await page.getByRole('button', { name: 'New key' }).click();
-    await page.getByLabel('Name').fill('brand/logo.png');
+    await page.getByLabel('Name', { exact: true }).fill('brand/logo.png');
     await page.getByLabel('Image').check();
     await page.locator('input[type=file][name=file]').setInputFiles(file('logo.png', PNG));
     await page.getByRole('button', { name: 'Create' }).click();
@@ -189,6 +192,17 @@ export const edits = {
     assert.equal(download.suggestedFilename(), 'logo.png');
     await page.locator('.detail input[type=file]').setInputFiles(file('other.png', Buffer.concat([PNG, Buffer.from([0])])));
     await shows(page, 'Saved other.png as brand/logo.png.');
+    const give = (name, kind) => page.locator('.detail').evaluate((detail, [file, type, bytes]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], file, { type: 'image/png' }));
+      const more = { bubbles: true, cancelable: true };
+      detail.dispatchEvent(type === 'drop' ? new DragEvent(type, { dataTransfer: data, ...more }) : new ClipboardEvent(type, { clipboardData: data, ...more }));
+    }, [name, kind, [...PNG]]);
+    await give('dropped.png', 'drop');
+    await shows(page, 'Saved dropped.png as brand/logo.png.');
+    await until(page, 'it is there', () => document.querySelector('.about')?.innerText.includes('version 4'));
+    await give('pasted.png', 'paste');
+    await shows(page, 'Saved pasted.png as brand/logo.png.');
     await row(page, 'long').click();
     await shows(page, '600 KB. The first 524 KB are shown.');
     assert.equal(await editor(page).evaluate(field => field.readOnly), true, 'no part is edited for the whole');

@@ -72,6 +72,14 @@ export const hostile = {
             source.onopen = () => resolve('open');
             source.onerror = reject;
           }));
+          await attempt('socket', () => new Promise((resolve, reject) => {
+            const socket = new WebSocket(`${target.replace('http', 'ws')}/sync/default?v=2&changes=1`);
+            socket.onopen = () => resolve('open');
+            socket.onerror = reject;
+          }));
+          await attempt('token', async () => (await fetch(`${target}/api/ws-token`, {
+            method: 'POST', credentials: 'include', body: '{"instanceId":"default"}', headers: { 'X-MindCache-Page': 'x' },
+          })).status);
           await attempt('image', () => new Promise((resolve, reject) => {
             const image = new Image();
             image.onload = () => resolve('loaded');

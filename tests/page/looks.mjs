@@ -31,7 +31,7 @@ async function orderedByThumb(page) {
   const order = page.getByRole('button', { name: isRecent ? 'Order: Recent first' : 'Order: By name' });
   const box = await order.boundingBox();
   assert(box.width >= 36 && box.height >= 36, `${box.width} x ${box.height}`);
-  await order.tap();
+  await order.click();
   const first = isRecent ? 'agents/claude-code/current-task' : 'customers/acme/brief';
   await until(page, `${first} first`, key => document.querySelector('.row')?.dataset.key === key, first);
 }
@@ -42,6 +42,9 @@ const look = (size, dark, name) => ctx => withStore(ctx, async store => {
   const page = await ctx.browser.open(server.link, { size, dark });
   await row(page, 'goals/q4').waitFor();
   await accessible(page, `${name}, the list`);
+  // The face of the last writer always, the name only while it is news.
+  const who = key => row(page, key).locator('.cell-who').evaluate(cell => [cell.innerText.split('\n').at(-1), cell.title]);
+  assert.deepEqual(await who('goals/q4'), ['YO', 'you']);
   if (size === 'phone') {
     await shot(page, `${name}-list`);
     await orderedByThumb(page);
@@ -60,6 +63,7 @@ const look = (size, dark, name) => ctx => withStore(ctx, async store => {
   await codex.call('write_key', { key: 'digest/today', value: day, tags: ['digest'] });
   await until(page, 'two rows are lit', () => document.querySelectorAll('.row[class*="lit-"]').length === 2);
   await shot(page, name);
+  if (size === 'desktop') assert.deepEqual(await who('digest/today'), ['codex', 'codex']);
   await accessible(page, `${name}, live`, { asItIs: true });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert(!wide, 'nothing is scrolled sideways');

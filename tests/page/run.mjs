@@ -1,6 +1,7 @@
 // Each part in turn; a part that fails is told and does not stop the others.
 import { Browser } from './browser.mjs';
 import { basics } from './basics.mjs';
+import { client } from './client.mjs';
 import { edits } from './edits.mjs';
 import { hostile } from './hostile.mjs';
 import { looks } from './looks.mjs';
@@ -9,7 +10,7 @@ import { model } from './model.mjs';
 import { states } from './states.mjs';
 
 const [binary, only] = process.argv.slice(2);
-const parts = { ...model, ...basics, ...edits, ...states, ...looks, ...hostile, ...many };
+const parts = { ...model, ...basics, ...edits, ...states, ...looks, ...hostile, ...client, ...many };
 const failed = [];
 const began = performance.now();
 const browser = await new Browser().start();

@@ -88,7 +88,7 @@ enum Which {
         #[arg(value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
         keys: u64,
     },
-    /// Pages of keys by rank, part of the name and last change among many, beside bare SQLite queries
+    /// Pages of keys by rank, part of the name and last change among many, beside bare SQLite queries; writes while they are browsed
     Browse {
         /// How many keys there are
         #[arg(long, value_name = "N", default_value_t = SCALE_KEYS)]

@@ -80,7 +80,8 @@ impl Tree {
         let hash = hash([("index.html", INDEX)].iter().chain(FILES).chain(CLIENT));
         let index = serve("index.html", INDEX.replace("{hash}", &hash));
         let own = FILES.iter().map(|(name, text)| ((*name).to_owned(), serve(name, without_comments(text))));
-        let of_client = CLIENT.iter().map(|(name, text)| (format!("client/{name}"), serve(name, without_comments(text))));
+        let of_client =
+            CLIENT.iter().map(|(name, text)| (format!("client/{name}"), serve(name, without_comments(text))));
         let files = own.chain(of_client).collect();
         Self { hash, index, files }
     }

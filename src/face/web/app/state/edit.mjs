@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '../vendor/ui.mjs';
 import { freshId, op, rawValue } from '../net/api.mjs';
 import { connection, go, instance, say, speak } from './app.mjs';
-import { draftOf, dropDraft, keepDraft, waiting } from './drafts.mjs';
+import { changed, draftOf, dropDraft, keepDraft, waiting } from './drafts.mjs';
 import { listeners, onBack } from './live.mjs';
 
 const EDITABLE = 1024 * 1024;
@@ -13,6 +13,14 @@ export const history = signal(null);
 export const picture = signal(null);
 
 export const isDirty = computed(() => ['dirty', 'waiting', 'refused', 'saving'].includes(opened.value?.saved));
+/** Keys of this instance that are on their way to the server, or wait for it: their rows say so. As text, to be compared. */
+const unsaved = computed(() => {
+  changed.value;
+  const { key, saved } = opened.value ?? {};
+  const waits = waiting().filter(each => each.instance === instance.value).map(each => each.key);
+  return JSON.stringify(saved === 'saving' ? [...waits, key] : waits);
+});
+export const unsavedKeys = computed(() => new Set(JSON.parse(unsaved.value)));
 export const isBinary = type => type === 'image' || type === 'file';
 
 const patch = change => {

@@ -20,34 +20,34 @@ function Marks({ row }) {
     ${!has('LLMRead') && !has('SystemPrompt') && html`<span class="mark-of" title="Hidden from agents"><${Icon} name="hidden" /></span>`}`;
 }
 
-function describe(row, writer, now) {
+function describe(row, writer, now, isUnsaved) {
   const marks = [row.system_tags.includes('SystemPrompt') && 'in the prompt', row.system_tags.includes('protected') && 'protected'];
-  return [visible(row.key), TYPES[row.type], ...marks, summary(row).slice(0, 80), `${writer.name}, ${ago(row.updated_at, now)}`]
+  return [visible(row.key), TYPES[row.type], ...marks, summary(row).slice(0, 80), `${writer.name}, ${ago(row.updated_at, now)}`, isUnsaved && 'your change is not saved yet']
     .filter(Boolean).join(', ');
 }
 
-function Row({ row, rank, y, now, lit, isActive, isOpen, isSelected, onOpen }) {
+function Row({ row, rank, y, now, lit, isUnsaved, isActive, isOpen, isSelected, onOpen }) {
   if (!row) {
     return html`<div class="row pending" role="row" aria-rowindex=${rank + 2} style=${`transform:translateY(${y}px)`}>
       <span role="gridcell" class="cell-key"><span class="bar"></span></span></div>`;
   }
   const writer = writerOf(row.actor);
   const wash = lit ? (row.version % 2 ? ' lit-a' : ' lit-b') : '';
-  const state = `${isOpen ? ' open' : ''}${isActive ? ' active' : ''}${isSelected ? ' selected' : ''}`;
+  const state = `${isUnsaved ? ' unsaved' : ''}${isOpen ? ' open' : ''}${isActive ? ' active' : ''}${isSelected ? ' selected' : ''}`;
   return html`<div class=${`row${wash}${state}`} role="row" id=${`row-${rank}`} aria-rowindex=${rank + 2} aria-selected=${isOpen || isSelected}
-      aria-label=${describe(row, writer, now)} style=${`transform:translateY(${y}px)`} data-key=${row.key} onClick=${() => onOpen(row.key)}>
+      aria-label=${describe(row, writer, now, isUnsaved)} style=${`transform:translateY(${y}px)`} data-key=${row.key} onClick=${() => onOpen(row.key)}>
     <span class=${`edge w${colour(writer.name)}`}></span>
     <span role="gridcell" class="cell-type" title=${TYPES[row.type]}><${Icon} name=${row.type} /></span>
     <span role="gridcell" class="cell-key"><${Name} name=${row.key} /><${Marks} row=${row} /></span>
     <span role="gridcell" class=${`cell-value ${row.type}`}><bdi>${summary(row)}</bdi>
       <span class="cell-tags">${row.tags.slice(0, 3).map(tag => html`<span class="chip">${visible(tag)}</span>`)}</span></span>
-    <span role="gridcell" class="cell-who"><${Face} writer=${writer} /><span class=${`who ${lit ? 'shown' : ''}`}>${writer.name}</span></span>
-    <span role="gridcell" class="cell-age">${age(row.updated_at, now)}</span>
+    <span role="gridcell" class="cell-who" title=${writer.name}><${Face} writer=${writer} /><span class="who">${visible(writer.name)}</span></span>
+    <span role="gridcell" class="cell-age" title=${isUnsaved ? 'Your change is not saved yet' : undefined}>${isUnsaved ? '…' : age(row.updated_at, now)}</span>
   </div>`;
 }
 
 /** `rows` gives a row by its rank, `need` is told which ranks are in sight, `moved` of the first of them. */
-export function Grid({ rows, total, drawn, now, isLit, active, open, selected, shift, onShifted, need, moved, onOpen, onKey, onHold, label, reset }) {
+export function Grid({ rows, total, drawn, now, isLit, isUnsaved, active, open, selected, shift, onShifted, need, moved, onOpen, onKey, onHold, label, reset }) {
   const place = useRef(null);
   const [height, setHeight] = useState(600);
   const [top, setTop] = useState(0);
@@ -102,7 +102,7 @@ export function Grid({ rows, total, drawn, now, isLit, active, open, selected, s
   for (let rank = from; rank <= to; rank++) {
     const row = rows.row(rank);
     const y = top + rank * rowHeight - topPixel;
-    found.push(html`<${Row} key=${row ? row.key : `rank ${rank}`} row=${row} rank=${rank} y=${y} now=${now} lit=${row && isLit(row.key)}
+    found.push(html`<${Row} key=${row ? row.key : `rank ${rank}`} row=${row} rank=${rank} y=${y} now=${now} lit=${row && isLit(row.key)} isUnsaved=${row && isUnsaved(row.key)}
       isActive=${rank === at} isOpen=${row && row.key === open} isSelected=${row && selected.has(row.key)} onOpen=${onOpen} />`);
   }
   return html`<div class="grid" role="grid" tabindex="0" ref=${place} aria-label=${label} aria-rowcount=${total + 1}

@@ -107,5 +107,12 @@ export function Detail() {
       <section class="part"><h3>Tags</h3><${Tags} tags=${now.view.tags} onChange=${tags => act.setTags(key, tags)} adding=${tagging.value} onAdding=${on => { tagging.value = on; }} /></section>`}
       ${history.value && html`<section class="part"><h3>Last changes</h3><${Changes} versions=${history.value} now=${time} current=${now.view?.version} onRestore=${version => act.restore(key, version)} /></section>`}`;
   };
-  return html`<section class="detail" aria-label=${`The key ${visible(key)}`}><${Head} now=${now} keyName=${key} />${body()}</section>`;
+  // What is edited as text is not replaced by a picture that was meant for another place.
+  const give = files => {
+    const takes = files.length > 0 && now.view && !isEditable(now);
+    if (takes) act.replace(key, files[0], now.view);
+    return takes;
+  };
+  return html`<section class="detail" aria-label=${`The key ${visible(key)}`} onDragOver=${event => event.dataTransfer.types.includes('Files') && event.preventDefault()}
+      onDrop=${event => give(event.dataTransfer.files) && event.preventDefault()} onPaste=${event => give(event.clipboardData.files) && event.preventDefault()}><${Head} now=${now} keyName=${key} />${body()}</section>`;
 }

@@ -1,6 +1,7 @@
 // The list of keys: filters, rows, and what is said under them.
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/ui.mjs';
 import { clock, connection, creating, go, helpOpen, instance, narrow, place } from '../state/app.mjs';
+import { unsavedKeys } from '../state/edit.mjs';
 import { facets } from '../state/facets.mjs';
 import {
   LIT_MS, active, drawn, failure, first, hold, isFiltered, lastChange, litSince, need, newer, rows, searchValues, select, selected, shift, slow,
@@ -161,6 +162,7 @@ export function Keys() {
   const { filter, order, open: key } = place.value;
   const number = total.value;
   const reset = useMemo(() => JSON.stringify([instance.value, filter, order]), [instance.value, filter, order]);
+  const unsaved = unsavedKeys.value;
   const isLit = name => litSince(name) !== undefined && Date.now() - litSince(name) < LIT_MS;
   const list = () => {
     if (connection.value.state === 'gone') return html`<${Gone} />`;
@@ -169,7 +171,7 @@ export function Keys() {
     if (number === 0) return isFiltered.value ? html`<${NoMatch} onOpen=${name => go({ open: name })} />` : html`<${FirstRun} />`;
     const { rank = -1, ...rest } = active.value || {};
     const at = rank < 0 ? -1 : activeRank();
-    return html`<${Grid} rows=${rows} total=${number} drawn=${version} now=${now} isLit=${isLit} active=${{ ...rest, rank: at }} open=${key} selected=${selected.value}
+    return html`<${Grid} rows=${rows} total=${number} drawn=${version} now=${now} isLit=${isLit} isUnsaved=${name => unsaved.has(name)} active=${{ ...rest, rank: at }} open=${key} selected=${selected.value}
       shift=${shift.value} onShifted=${() => { shift.value = 0; }} need=${need} moved=${rank2 => { first.value = rank2; }} onOpen=${open} onKey=${onKey} onHold=${hold} label="Keys" reset=${reset} />`;
   };
   return html`<div class=${`keys ${facetsShown ? 'with-facets' : ''}`}>

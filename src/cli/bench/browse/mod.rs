@@ -1,5 +1,7 @@
 //! `bench browse`: pages of keys by rank, by a part of their names and by their last change, in a large store, each
-//! beside the bare SQLite query that finds and shows the same rows, in turn with it.
+//! beside the bare SQLite query that finds and shows the same rows, in turn with it; and what browsing makes of a write.
+
+mod writer;
 
 use std::{
     path::{Path, PathBuf},
@@ -21,6 +23,8 @@ use crate::{
     ops::{keys::browse::Browse, operation::Operation as _},
     store::sqlite::{DurabilitySetting, SqliteStore},
 };
+
+use writer::Writes;
 
 use super::{
     Plan,
@@ -49,9 +53,15 @@ enum Kind {
 
 /// One large store, asked through the kernel and bare.
 struct Stand {
+    asking: Asking,
+    bare: Connection,
+}
+
+/// Who asks the kernel.
+#[derive(Clone)]
+struct Asking {
     kernel: Arc<Kernel>,
     caller: Caller,
-    bare: Connection,
     keys: u64,
 }
 
@@ -80,9 +90,14 @@ pub(super) fn run(plan: &Plan, keys: u64) -> anyhow::Result<Report> {
             let value = ratio(median(&ours), median(&bare));
             ratios.push(Ratio { key, label: format!("{name}, beside the bare query"), value, aim: "at most 3" });
         }
+        let writes = Writes::measure(&stand.asking, 5 * turns).await?;
+        rows.extend(writes.rows());
+        ratios.extend(writes.ratios());
         anyhow::Ok(())
     })?;
-    let about = format!("pages of {PAGE} rows and their total among {} keys, {turns} each in turn", grouped(keys));
+    let (all, writes) = (grouped(keys), grouped(5 * turns));
+    let about =
+        format!("pages of {PAGE} rows and their total among {all} keys, {turns} each in turn; {writes} writes each");
     Ok(Report { name: "browse", about, columns: COLUMNS, rows, ratios })
 }
 
@@ -102,20 +117,22 @@ impl Stand {
         let kernel = Kernel::new(Arc::new(store), Arc::new(SystemClock { zone: TimeZone::UTC }));
         let caller = Caller::local(PrincipalKind::Human, Mode::Edit, "bench", String::new());
         let bare = Connection::open_with_flags(database(data)?, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        Ok(Self { kernel, caller, bare, keys })
+        Ok(Self { asking: Asking { kernel, caller, keys }, bare })
     }
 
     /// Both times in microseconds; each goes first as often.
     async fn both(&self, kind: Kind, turn: u64) -> anyhow::Result<(f64, f64)> {
         if turn.is_multiple_of(2) {
-            let ours = self.ours(kind, turn).await?;
+            let ours = self.asking.page(kind, turn).await?;
             Ok((ours, self.query(kind, turn)?))
         } else {
             let bare = self.query(kind, turn)?;
-            Ok((self.ours(kind, turn).await?, bare))
+            Ok((self.asking.page(kind, turn).await?, bare))
         }
     }
+}
 
+impl Asking {
     fn start(&self, turn: u64) -> u64 {
         scattered(turn, self.keys.saturating_sub(PAGE).max(1))
     }
@@ -126,7 +143,7 @@ impl Stand {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the time is what is measured")]
-    async fn ours(&self, kind: Kind, turn: u64) -> anyhow::Result<f64> {
+    async fn page(&self, kind: Kind, turn: u64) -> anyhow::Result<f64> {
         let args: Value = match kind {
             Kind::Rank => json!({"start": self.start(turn), "limit": PAGE}),
             Kind::Part => json!({"match": Self::part(turn), "limit": PAGE}),
@@ -140,7 +157,9 @@ impl Stand {
         ensure!(shown > 0, "a page without rows");
         Ok(micros(took))
     }
+}
 
+impl Stand {
     #[expect(clippy::disallowed_methods, reason = "the time is what is measured")]
     fn query(&self, kind: Kind, turn: u64) -> anyhow::Result<f64> {
         let start = Instant::now();
@@ -149,10 +168,10 @@ impl Stand {
             Kind::Rank => {
                 let sql = format!("SELECT {SHOWN} FROM record WHERE kind = 'key' ORDER BY id LIMIT ?1 OFFSET ?2");
                 let total = "SELECT records FROM tally WHERE kind = 'key'";
-                (self.rows(&sql, params![PAGE, self.start(turn)])?, self.number(total, params![])?)
+                (self.rows(&sql, params![PAGE, self.asking.start(turn)])?, self.number(total, params![])?)
             }
             Kind::Part => {
-                let part = format!("%{}%", Self::part(turn));
+                let part = format!("%{}%", Asking::part(turn));
                 let sql = format!("SELECT {SHOWN} FROM record WHERE kind = 'key' AND id LIKE ?1 ORDER BY id LIMIT ?2");
                 let total = "SELECT count(*) FROM record WHERE kind = 'key' AND id LIKE ?1";
                 (self.rows(&sql, params![part, PAGE])?, self.number(total, params![part])?)
