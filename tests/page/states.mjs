@@ -1,5 +1,6 @@
 // How the page is when something is not as it should be, and for whom it is.
 import assert from 'node:assert/strict';
+import { cpSync, rmSync } from 'node:fs';
 import { fill, withStore } from './basics.mjs';
 import { accessible, row, shows, silent, until } from './browser.mjs';
 import { kill } from './store.mjs';
@@ -90,6 +91,72 @@ export const states = {
     await store.cli('-i', 'other place', 'set', 'unseen', '3');
     await page.goBack();
     await row(page, 'unseen').waitFor();
+    silent(page);
+  }),
+
+  'who was away for long is told how far behind it is, and catches up': ctx => withStore(ctx, async store => {
+    let server = await store.serve();
+    await fill(store, [{ key: 'k/0000', value: 'before' }]);
+    const page = await ctx.browser.open(server.link, { allowed: ['ERR_', 'WebSocket connection to'] });
+    await row(page, 'k/0000').waitFor();
+    await page.evaluate(() => {
+      window.said = [];
+      const pill = document.querySelector('.pill');
+      new MutationObserver(() => window.said.push(pill.innerText)).observe(pill, { subtree: true, childList: true, characterData: true });
+    });
+    await kill(server);
+    await shows(page, 'Connection lost.');
+    await fill(store, Array.from({ length: 4000 }, (_, n) => ({ key: `k/${String(n).padStart(4, '0')}`, value: `away ${n}` })));
+    server = await store.serve(server.address);
+    await shows(page, '4,000 keys', 20_000);
+    await shows(page, 'away 0');
+    const said = await page.evaluate(() => window.said);
+    assert(said.some(text => /^Catching up: [\d,]{3,5} changes$/.test(text)), `it said ${said}`);
+    await until(page, 'live', () => document.querySelector('.pill').innerText === 'Live');
+    silent(page);
+  }),
+
+  'bug: after an older state was put back, changes were taken for known ones': ctx => withStore(ctx, async store => {
+    let server = await store.serve();
+    const page = await ctx.browser.open(server.link, { allowed: ['ERR_', 'WebSocket connection to'] });
+    await shows(page, 'Nothing here yet.');
+    await store.cli('set', 'a', '1');
+    await row(page, 'a').waitFor();
+    await kill(server);
+    const copy = `${store.data}-copy`;
+    cpSync(store.data, copy, { recursive: true });
+    try {
+      server = await store.serve(server.address);
+      for (const key of ['b', 'c', 'd']) await store.cli('set', key, '1');
+      await row(page, 'd').waitFor();
+      await kill(server);
+      rmSync(store.data, { recursive: true });
+      cpSync(copy, store.data, { recursive: true });
+      server = await store.serve(server.address);
+      await row(page, 'd').waitFor({ state: 'detached' });
+      await shows(page, '1 key');
+      // Its seq is one that the page had seen.
+      await store.cli('set', 'e', '1');
+      await row(page, 'e').waitFor();
+      await store.cli('rm', 'a');
+      await row(page, 'a').waitFor({ state: 'detached' });
+      silent(page);
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  }),
+
+  'an instance that is deleted is said to be gone': ctx => withStore(ctx, async store => {
+    const server = await store.serve();
+    await store.cli('set', 'here', '1');
+    await store.cli('instance', 'create', 'short-lived');
+    await store.cli('-i', 'short-lived', 'set', 'k', '1');
+    const page = await ctx.browser.open(server.link, { allowed: ['403', '404'] });
+    await page.getByRole('link', { name: 'short-lived' }).click();
+    await row(page, 'k').waitFor();
+    await store.cli('instance', 'delete', 'short-lived');
+    await shows(page, 'There is no such instance.');
+    await accessible(page, 'gone');
     silent(page);
   }),
 
