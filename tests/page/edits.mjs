@@ -131,7 +131,7 @@ export const edits = {
     let server = await store.serve();
     await store.cli('set', 'k', 'one');
     await store.cli('set', 'l', 'two');
-    const page = await ctx.browser.open(server.link, { allowed: ['ERR_CONNECTION_REFUSED', 'ERR_INCOMPLETE_CHUNKED', 'ERR_EMPTY_RESPONSE', 'ERR_CONNECTION_RESET'] });
+    const page = await ctx.browser.open(server.link, { allowed: ['ERR_CONNECTION_REFUSED', 'ERR_INCOMPLETE_CHUNKED', 'ERR_EMPTY_RESPONSE', 'ERR_CONNECTION_RESET', 'WebSocket connection to'] });
     await row(page, 'k').click();
     await until(page, 'the text', () => document.querySelector('.editor')?.value === 'one');
     await editor(page).fill('one, changed');

@@ -163,7 +163,7 @@ export const states = {
   'who was updated is told to reload': ctx => withStore(ctx, async store => {
     let server = await store.serve();
     await store.cli('set', 'a', '1');
-    const page = await ctx.browser.open(server.link, { allowed: ['ERR_'] });
+    const page = await ctx.browser.open(server.link, { allowed: ['ERR_', 'WebSocket connection to'] });
     await row(page, 'a').waitFor();
     // As another version would answer.
     await page.route('**/api/page', route => route.fulfill({ json: { version: '9', page: 'another', sign_in: true } }));

@@ -67,3 +67,15 @@ fn a_socket_of_the_page_ends_with_its_sign_in() {
         assert_eq!(client.closed().0, 4001);
     }
 }
+
+#[test]
+fn without_tokens_the_page_has_its_socket_too() {
+    let env = Env::new();
+    let server = env.serve(&["--no-auth"]);
+    let own = format!("http://{}", server.address);
+    let token = token(&server, &[("X-MindCache-Tab", "tab1")]).unwrap();
+    let client = open(&server, &token, &own).unwrap();
+    assert_eq!(client.hello["permission"], "admin");
+    let token = self::token(&server, &[("X-MindCache-Tab", "tab1")]).unwrap();
+    assert_eq!(open(&server, &token, "https://evil.example").err(), Some(403));
+}
