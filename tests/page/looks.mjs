@@ -59,8 +59,10 @@ const look = (size, dark, name) => ctx => withStore(ctx, async store => {
     await page.getByRole('button', { name: 'Back to the list' }).click();
     await row(page, 'goals/q4').waitFor();
   }
-  await claude.call('write_key', { key: 'agents/claude-code/current-task', value: 'Port the sync tests to the new clock; 5 of 11 green.' });
-  await codex.call('write_key', { key: 'digest/today', value: day, tags: ['digest'] });
+  await Promise.all([
+    claude.call('write_key', { key: 'agents/claude-code/current-task', value: 'Port the sync tests to the new clock; 5 of 11 green.' }),
+    codex.call('write_key', { key: 'digest/today', value: day, tags: ['digest'] }),
+  ]);
   await until(page, 'two rows are lit', () => document.querySelectorAll('.row[class*="lit-"]').length === 2);
   await shot(page, name);
   if (size === 'desktop') assert.deepEqual(await who('digest/today'), ['codex', 'codex']);
