@@ -29,7 +29,7 @@ use crate::{
     store::{Instance, Turn, Turns},
 };
 
-use super::{clock::Stopwatch, handle::Handle, order::Order, stopped};
+use super::{clock::Stopwatch, handle::Handle, order::Order, recent, stopped};
 
 /// What a turn answers.
 enum Answered {
@@ -221,14 +221,29 @@ impl Handle {
     }
 
     fn group(&self, writer: &mut dyn Instance) -> bool {
-        let mut turns =
-            Group { handle: self, pending: Vec::new(), bytes: 0, count: 0, since: Stopwatch::start(), due: i64::MAX };
+        let mut turns = Group {
+            handle: self,
+            pending: Vec::new(),
+            is_kept: self.recent.is_wanted(),
+            applied: Vec::new(),
+            bytes: 0,
+            count: 0,
+            since: Stopwatch::start(),
+            due: i64::MAX,
+        };
         let result = writer.group(&mut turns);
-        let Group { pending, due, bytes, .. } = turns;
+        let Group { pending, applied, due, bytes, .. } = turns;
         match result {
             Ok(committed) => {
                 if committed.changes > 0 {
                     self.stats.record(committed.changes);
+                }
+                if self.recent.is_wanted() {
+                    self.recent.keep(applied, committed);
+                }
+                if committed.changes > 0 {
+                    // First: what is passed on to who gets an answer can go out with it.
+                    self.announce(committed.head);
                 }
                 for (answer, reply) in pending {
                     // Somebody who has gone does not mind.
@@ -236,7 +251,6 @@ impl Handle {
                 }
                 if committed.changes > 0 {
                     self.note_commit(committed.changes, bytes);
-                    self.announce(committed.head);
                     self.due.send_if_modified(|earliest| std::mem::replace(earliest, due.min(*earliest)) > due);
                 }
                 true
@@ -287,6 +301,9 @@ impl Drop for IdleAgain<'_> {
 struct Group<'h> {
     handle: &'h Handle,
     pending: Vec<(oneshot::Sender<Answered>, Result<Reply, OpError>)>,
+    /// Whether somebody passes on what happens, and what will have happened.
+    is_kept: bool,
+    applied: recent::Turns,
     bytes: usize,
     count: usize,
     since: Stopwatch,
@@ -307,6 +324,12 @@ impl Turns for Group<'_> {
             }
         }
         None
+    }
+
+    fn applied(&mut self, first: u64, turn: Turn) {
+        if self.is_kept {
+            self.applied.push((first, turn));
+        }
     }
 }
 

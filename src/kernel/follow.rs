@@ -64,15 +64,17 @@ impl Kernel {
                 Ok(opened) => {
                     *watch = Some(opened);
                     // What moved before the file was open is not seen in it.
-                    vec![true; ids.len()]
+                    vec![Some(u64::MAX); ids.len()]
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot follow other processes by the hint file");
-                    vec![ask_all; ids.len()]
+                    vec![ask_all.then_some(u64::MAX); ids.len()]
                 }
             },
         };
         for (handle, moved) in followed.iter().zip(moved) {
+            // To where it is known to be it was moved by this process.
+            let moved = moved.is_some_and(|head| head != handle.known());
             // Whoever has closed its files asks no more until something moves; a writer that dies between its commit
             // and its hint is then heard of with the next commit.
             if (moved || (ask_all && handle.has_files()))

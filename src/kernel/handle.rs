@@ -22,7 +22,7 @@ use crate::{
     store::{Reader, Store},
 };
 
-use super::{Caller, Stats, actor::Mailbox, clock::Clock, files::Files, order::Fresh};
+use super::{Caller, Stats, actor::Mailbox, clock::Clock, files::Files, order::Fresh, recent::Recent};
 
 /// Readers kept open for an instance; more are opened when more are reading, and closed afterwards.
 const READERS_KEPT: usize = 4;
@@ -42,6 +42,8 @@ pub(super) struct Handle {
     pub(super) mailbox: Mailbox,
     /// The latest head that this process knows of: a hint to read the log.
     feed: watch::Sender<u64>,
+    /// What was committed here, for those who pass it on.
+    pub(super) recent: Recent,
     /// The earliest expiry that this process has written: a hint to look.
     pub(super) due: watch::Sender<i64>,
     /// When a commit was made after which a checkpoint is worth it.
@@ -78,6 +80,7 @@ impl Handle {
             mailbox: Mailbox::default(),
             readers: Mutex::default(),
             feed: watch::Sender::new(0),
+            recent: Recent::default(),
             due: watch::Sender::new(i64::MAX),
             written: watch::Sender::new(0),
             erased: AtomicBool::new(false),
@@ -94,6 +97,11 @@ impl Handle {
     /// Whether anybody listens.
     pub(super) fn is_followed(&self) -> bool {
         self.feed.receiver_count() > 0
+    }
+
+    /// The latest head that this process knows of.
+    pub(super) fn known(&self) -> u64 {
+        *self.feed.borrow()
     }
 
     /// Tells the followers of a commit. Late news of an older one is no news.

@@ -21,6 +21,7 @@ mod parts;
 mod port;
 mod quiet;
 mod search;
+mod recent;
 pub mod seat;
 mod sign_ins;
 mod stats;

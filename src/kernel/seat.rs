@@ -28,7 +28,7 @@ use super::{
     holds::{self, Hold},
     instances::blocking,
     order::Order,
-    stopped,
+    recent, stopped,
 };
 
 /// Somebody's place at an instance. Copies are the same place.
@@ -68,6 +68,7 @@ impl Kernel {
         let heard = self.follow(&handle);
         let seen = handle.view(|_, position| position.head)?;
         let ended = self.hold_existence(id)?;
+        handle.recent.begin();
         Ok(Stream { handle, heard, seen, ended })
     }
 }
@@ -155,6 +156,25 @@ pub struct Stream {
     ended: Hold,
 }
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.handle.recent.end();
+    }
+}
+
+/// What the turns did to keys after a seq.
+fn told(turns: &recent::Turns, since: u64, head: u64) -> Slice {
+    let mut slice = Slice { seen: head, ..Slice::default() };
+    for (first, turn) in turns {
+        slice.at = turn.now_ms;
+        let effects = (*first..).zip(&turn.done.effects).filter(|(seq, _)| *seq > since);
+        slice
+            .happened
+            .extend(effects.filter_map(|(seq, effect)| broadcast::told(seq, turn.now_ms, &turn.actor, effect)));
+    }
+    slice
+}
+
 impl Stream {
     /// Everything up to here was seen.
     pub fn seen(&self) -> u64 {
@@ -177,7 +197,11 @@ impl Stream {
                 return Err(crate::ops::instances::deleted(self.handle.id.as_str()));
             }
             let since = self.seen;
-            // A read opens the files: not for nothing.
+            // What was committed here need not be read; and a read opens the files: not for nothing.
+            if let Some((turns, head)) = self.handle.recent.take(since) {
+                self.seen = head;
+                return Ok(told(&turns, since, head));
+            }
             if known > since {
                 let slice =
                     self.handle.read(&Caller::system(), Wait::default(), |tx, _| broadcast::slice(tx, since))?;

@@ -105,6 +105,8 @@ pub struct Effect {
     pub previous: Option<u64>,
     /// When it will expire.
     pub expires_at: Option<i64>,
+    /// What it was; nothing when it was not there.
+    pub before: Option<String>,
     /// What it becomes; nothing when it goes.
     pub body: Option<String>,
     /// What the log keeps of that, where it is not the whole.

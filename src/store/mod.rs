@@ -87,8 +87,9 @@ impl<T: Read + Seek + Send> BlobReader for T {}
 
 /// Hints of what other processes have committed: a reason to look at a log, never the truth.
 pub trait Watch: Send {
-    /// Which of these instances may have moved since the last call.
-    fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool>;
+    /// Which of these instances may have moved since the last call, and where to, as far as that was said: an instance
+    /// that another one shares its place with may be meant.
+    fn moved(&mut self, watched: &[InstanceId]) -> Vec<Option<u64>>;
     /// Resolves when something may have moved. May be dropped and called again.
     fn stirred(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
@@ -104,6 +105,11 @@ pub trait Instance: Send {
 pub trait Turns {
     /// The next finished turn, computed on this state; `None` ends the group.
     fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn>;
+    /// A turn that changed something comes back when its changes are in the transaction, with the seq of the first. It
+    /// has happened when the group is committed.
+    fn applied(&mut self, first: u64, turn: Turn) {
+        drop((first, turn));
+    }
 }
 
 /// What one turn changes, with what the log says of it.

@@ -43,9 +43,9 @@ pub(super) struct Alarms {
 }
 
 impl Socket {
-    /// Passes on what happened, when the client has taken what was before.
+    /// Passes on what happened, when the client has taken what was before: with the answers that are about to go out.
     pub(super) fn pull(&mut self) {
-        if self.reading.is_some() || !self.next.is_empty() || !self.out.is_empty() || !self.is_flushed {
+        if self.reading.is_some() || !self.next.is_empty() || self.out.len() >= BATCH || !self.is_flushed {
             return;
         }
         while let Some(done) = self.turns.done_now() {

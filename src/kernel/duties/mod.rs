@@ -74,7 +74,7 @@ impl Duties {
     /// Notes which instances were written to.
     fn note_moved(&mut self) {
         let moved = self.watch.moved(&self.ids);
-        self.again.extend(self.ids.iter().zip(moved).filter(|(_, moved)| *moved).map(|(id, _)| id.clone()));
+        self.again.extend(self.ids.iter().zip(moved).filter(|(_, moved)| moved.is_some()).map(|(id, _)| id.clone()));
     }
 
     /// The instances to visit now: those that were noted, and the next of all.

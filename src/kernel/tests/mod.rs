@@ -5,6 +5,7 @@ mod instances;
 mod laws;
 mod limits;
 mod model;
+mod recent;
 mod resending;
 mod retention;
 mod rights;

@@ -4,11 +4,12 @@
 //! A reader of the log, not an operation: nothing here runs in a turn.
 
 use crate::model::{
+    actor::Actor,
     error::OpError,
     key::{self, Key},
     kind::Kind as _,
     permission::{Mode, may_read},
-    record::{Change, ChangeKind},
+    record::{Change, ChangeKind, Done, Effect},
     tags::{SystemTag, SystemTags},
     value::{Content, Stored},
     view::IdRange,
@@ -72,7 +73,7 @@ pub enum Value {
 }
 
 /// Something that happened to keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Happened {
     /// Its seq.
     pub seq: u64,
@@ -87,7 +88,7 @@ pub struct Happened {
 }
 
 /// What happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// A key came into being or changed.
     Is {
@@ -165,10 +166,9 @@ fn kept(tx: &Tx<'_>, transaction: u64) -> Result<Vec<(String, Facts)>, OpError> 
 
 fn happened(tx: &Tx<'_>, row: Change) -> Result<Option<Happened>, OpError> {
     let before = facts_before(tx, &row)?;
-    let (seq, at, by, run) = (row.seq, row.at, row.actor.principal.clone(), row.actor.run.clone());
+    let by = By { seq: row.seq, at: row.at, actor: &row.actor };
     let Some(body) = &row.body else {
-        let what = What::Gone { name: row.id, before, expired: row.change == ChangeKind::Expired };
-        return Ok(Some(Happened { seq, at, by, run, what }));
+        return Ok(Some(by.gone(row.id, before, row.change)));
     };
     let Ok(mut key) = serde_json::from_str::<Key>(body) else { return Ok(None) };
     if key.value == Stored::Gone {
@@ -179,12 +179,56 @@ fn happened(tx: &Tx<'_>, row: Change) -> Result<Option<Happened>, OpError> {
             None => return Ok(None),
         }
     }
-    let after = Facts::of(&key);
-    let (expires_at, updated_by) = (row.expires_at, by.clone());
-    let value = value(&key);
-    let key = key.without_value();
-    let shown = Shown { name: row.id, key, value, version: seq, updated_at: at, updated_by, expires_at };
-    Ok(Some(Happened { seq, at, by, run, what: What::Is { before, after, shown: Box::new(shown) } }))
+    Ok(Some(by.became(row.id, before, key, row.expires_at)))
+}
+
+/// Whether what a turn did can be told from its effects alone: the log keeps all of it, and tells nothing before it
+/// differently now.
+pub fn is_told_by_itself(operation: &str, done: &Done) -> bool {
+    let is_kept = done.effects.iter().all(|effect| effect.logged.is_none());
+    is_kept && operation != Clear::NAME && done.blanks.is_empty() && done.access.is_none()
+}
+
+/// What a change says of a key that is in the log by now; nothing if it is of another kind.
+pub fn told(seq: u64, at: i64, actor: &Actor, effect: &Effect) -> Option<Happened> {
+    if effect.kind != Key::KIND {
+        return None;
+    }
+    let read = |body: &Option<String>| body.as_ref().and_then(|body| serde_json::from_str::<Key>(body).ok());
+    let before = read(&effect.before).map(|key| Facts::of(&key));
+    let system = Actor::system();
+    let actor = if effect.change == ChangeKind::Expired { &system } else { actor };
+    let by = By { seq, at, actor };
+    match &effect.body {
+        None => Some(by.gone(effect.id.clone(), before, effect.change)),
+        Some(_) => Some(by.became(effect.id.clone(), before, read(&effect.body)?, effect.expires_at)),
+    }
+}
+
+/// Who did something, and when.
+struct By<'a> {
+    seq: u64,
+    at: i64,
+    actor: &'a Actor,
+}
+
+impl By<'_> {
+    fn did(self, what: What) -> Happened {
+        let Actor { principal, run, .. } = self.actor;
+        Happened { seq: self.seq, at: self.at, by: principal.clone(), run: run.clone(), what }
+    }
+
+    fn gone(self, name: String, before: Option<Facts>, change: ChangeKind) -> Happened {
+        self.did(What::Gone { name, before, expired: change == ChangeKind::Expired })
+    }
+
+    fn became(self, name: String, before: Option<Facts>, mut key: Key, expires_at: Option<i64>) -> Happened {
+        let after = Facts::of(&key);
+        let value = value(std::mem::replace(&mut key.value, Stored::Gone));
+        let (version, updated_at, updated_by) = (self.seq, self.at, self.actor.principal.clone());
+        let shown = Shown { name, key, value, version, updated_at, updated_by, expires_at };
+        self.did(What::Is { before, after, shown: Box::new(shown) })
+    }
 }
 
 /// What decided who might hear of a key before a change.
@@ -193,9 +237,9 @@ fn facts_before(tx: &Tx<'_>, row: &Change) -> Result<Option<Facts>, OpError> {
     Ok(before.and_then(|body| serde_json::from_str::<Key>(&body).ok()).map(|key| Facts::of(&key)))
 }
 
-fn value(key: &Key) -> Value {
-    match &key.value {
-        Stored::Inline(text) => Value::Here(text.clone()),
+fn value(stored: Stored) -> Value {
+    match stored {
+        Stored::Inline(text) => Value::Here(text),
         Stored::Blob(blob) => Value::Large(blob.bytes),
         Stored::Gone => Value::Here(String::new()),
     }
@@ -203,10 +247,10 @@ fn value(key: &Key) -> Value {
 
 /// A key as it is stored, with a large value too if that is wanted.
 pub fn shown(tx: &Tx<'_>, held: Held<Key>, is_whole: bool) -> Result<Shown, OpError> {
-    let Held { record, content } = held;
-    let value = match value(&content) {
-        Value::Large(_) if is_whole => Value::Here(encoded(load(tx, &record.id, &content)?)),
-        value => value,
+    let Held { record, mut content } = held;
+    let value = match &content.value {
+        Stored::Blob(_) if is_whole => Value::Here(encoded(load(tx, &record.id, &content)?)),
+        _ => value(std::mem::replace(&mut content.value, Stored::Gone)),
     };
     Ok(Shown {
         name: record.id,

@@ -212,6 +212,7 @@ impl<'v> Tx<'v> {
             change: if before.is_some() { ChangeKind::Updated } else { ChangeKind::Created },
             previous: self.previous::<K>(id, before.as_ref())?,
             expires_at,
+            before: before.map(|record| record.body),
             body: Some(body),
             logged,
             enter: entries.iter().filter(|entry| !leave.contains(entry)).cloned().collect(),
@@ -244,7 +245,8 @@ impl<'v> Tx<'v> {
             logged: None,
             enter: Vec::new(),
             leave,
-            grown_bytes: -(before.map_or(0, |record| record.body.len().cast_signed()) as i64),
+            grown_bytes: -(before.as_ref().map_or(0, |record| record.body.len().cast_signed()) as i64),
+            before: before.map(|record| record.body),
         });
         self.know(place, Known { record: None, staged: Some(Vec::new()) });
         Ok(self.seq())

@@ -78,8 +78,13 @@ impl Writer {
         let mut tally = Tally::default();
         let mut is_changed = false;
         while let Some(turn) = turns.next(&view, position) {
-            is_changed |= !turn.done.is_empty();
+            if turn.done.is_empty() {
+                continue;
+            }
+            is_changed = true;
+            let first = position.head + 1;
             self.told(self.apply(&turn, &mut position, &mut tally))?;
+            turns.applied(first, turn);
         }
         let changes = position.head - before.head;
         if is_changed {
@@ -92,9 +97,6 @@ impl Writer {
     }
 
     fn apply(&self, turn: &Turn, position: &mut Position, tally: &mut Tally) -> rusqlite::Result<()> {
-        if turn.done.is_empty() {
-            return Ok(());
-        }
         position.clock_ms = position.clock_ms.max(turn.now_ms);
         let (actor, system) = (as_json(&turn.actor)?, as_json(&Actor::system())?);
         let row = LogRow { at: turn.now_ms, txn: position.head + 1, operation: turn.operation, actor: &actor };

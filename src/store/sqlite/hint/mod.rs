@@ -52,6 +52,8 @@ pub(super) fn slot_of(id: &InstanceId) -> usize {
     usize::try_from(hash % SLOTS as u64).unwrap_or_default()
 }
 
+/// What is said of an instance of which nothing is known: no head is there.
+const NOWHERE: u64 = u64::MAX;
 /// Up to so many slots are read one by one: the whole file costs as much as a few dozen.
 const ONE_BY_ONE: usize = 32;
 
@@ -88,14 +90,18 @@ impl HintWatch {
 }
 
 impl Watch for HintWatch {
-    fn moved(&mut self, watched: &[InstanceId]) -> Vec<bool> {
+    fn moved(&mut self, watched: &[InstanceId]) -> Vec<Option<u64>> {
         let start = |id| slot_of(id) * SLOT_BYTES;
         let slots: Vec<Range<usize>> = watched.iter().map(|id| start(id)..start(id) + SLOT_BYTES).collect();
         if let Err(error) = self.read(&slots) {
             tracing::debug!(%error, "cannot read the hint file");
-            return vec![true; watched.len()];
+            return vec![Some(NOWHERE); watched.len()];
         }
-        let moved = slots.iter().map(|slot| self.seen.get(slot.clone()) != self.now.get(slot.clone())).collect();
+        let moved = |slot: &Range<usize>| {
+            let now = self.now.get(slot.clone()).filter(|now| self.seen.get(slot.clone()) != Some(now))?;
+            Some(now.try_into().map_or(NOWHERE, u64::from_le_bytes))
+        };
+        let moved = slots.iter().map(moved).collect();
         for slot in slots {
             if let (Some(seen), Some(now)) = (self.seen.get_mut(slot.clone()), self.now.get(slot)) {
                 seen.copy_from_slice(now);
@@ -121,10 +127,10 @@ mod tests {
         let writer = Hint::open(folder.path()).unwrap();
         writer.note(slot_of(&ids[0]), 1).unwrap();
         let mut watch = HintWatch::open(folder.path()).unwrap();
-        assert_eq!(watch.moved(&ids), [false, false]);
+        assert_eq!(watch.moved(&ids), [None, None]);
         writer.note(slot_of(&ids[1]), 7).unwrap();
-        assert_eq!(watch.moved(&ids), [false, true]);
-        assert_eq!(watch.moved(&ids), [false, false]);
+        assert_eq!(watch.moved(&ids), [None, Some(7)]);
+        assert_eq!(watch.moved(&ids), [None, None]);
     }
 
     #[test]
