@@ -25,6 +25,7 @@ use super::{
     files,
     gate::{Gate, Name},
     hint::Hint,
+    room::Room,
     view::View,
 };
 
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     path: PathBuf,
     blobs: Blobs,
     gate: Gate,
+    room: Room,
     commits: Commits,
 }
 
@@ -53,7 +55,8 @@ impl Writer {
     pub(super) fn open(folder: &Path, commits: Commits) -> Result<Self, OpError> {
         let connection = connection::open_writer(folder, commits.durability)?;
         let gate = Gate::open(folder, commits.name)?;
-        Ok(Self { connection, path: folder.join(files::DATABASE), blobs: Blobs::of(folder), gate, commits })
+        let (path, blobs, room) = (folder.join(files::DATABASE), Blobs::of(folder), Room::of(folder));
+        Ok(Self { connection, path, blobs, gate, room, commits })
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, OpError> {
@@ -61,11 +64,11 @@ impl Writer {
     }
 
     fn run(&self, turns: &mut dyn Turns) -> Result<Committed, OpError> {
-        self.told(self.connection.execute_batch("BEGIN IMMEDIATE"))?;
+        self.told(say(&self.connection, "BEGIN IMMEDIATE"))?;
         let outcome = self.inside(turns);
         if outcome.is_err() && !self.connection.is_autocommit() {
             // A failed COMMIT may have rolled back already: then there is nothing to take back.
-            self.told(self.connection.execute_batch("ROLLBACK"))?;
+            self.told(say(&self.connection, ROLLBACK))?;
         }
         outcome
     }
@@ -89,9 +92,14 @@ impl Writer {
         let changes = position.head - before.head;
         if is_changed {
             self.told(self.finish(position, &tally))?;
-            self.told(self.connection.execute_batch("COMMIT"))?;
+            if self.commits.durability == Durability::Full
+                && let Err(error) = self.room.make()
+            {
+                tracing::debug!(%error, "cannot make room in the log of {}", self.path.display());
+            }
+            self.told(say(&self.connection, COMMIT))?;
         } else {
-            self.told(self.connection.execute_batch("ROLLBACK"))?;
+            self.told(say(&self.connection, ROLLBACK))?;
         }
         Ok(Committed { head: position.head, changes })
     }
@@ -298,8 +306,30 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn read(&mut self, look: &mut dyn FnMut(&dyn ReadView)) -> Result<(), OpError> {
         let told = |error: rusqlite::Error| explain(&error, &self.path);
-        let transaction = self.connection.unchecked_transaction().map_err(told)?;
-        look(&View { connection: &transaction, path: &self.path, blobs: &self.blobs });
-        transaction.commit().map_err(told)
+        say(&self.connection, "BEGIN").map_err(told)?;
+        let shown = Shown(&self.connection);
+        look(&View { connection: shown.0, path: &self.path, blobs: &self.blobs });
+        say(shown.0, COMMIT).map_err(told)
     }
+}
+
+/// A state that is shown. If whoever looks panics, the reader is ready for the next nevertheless.
+struct Shown<'c>(&'c Connection);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = say(self.0, ROLLBACK)
+        {
+            tracing::error!(%error, "cannot end a read");
+        }
+    }
+}
+
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// Begins or ends a transaction: the words are parsed once.
+fn say(connection: &Connection, words: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(words)?.execute([]).map(drop)
 }

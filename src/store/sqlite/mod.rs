@@ -12,6 +12,7 @@ mod hint;
 mod instance;
 mod network;
 mod query;
+mod room;
 mod search;
 mod upkeep;
 mod view;
