@@ -17,6 +17,8 @@ mod to_client;
 mod turns;
 
 #[cfg(test)]
+mod parting;
+#[cfg(test)]
 mod published;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

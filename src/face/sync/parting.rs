@@ -1,0 +1,93 @@
+//! How sockets end that give no sign of life or take nothing, in a time that the test owns.
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{DuplexStream, duplex},
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
+
+use super::*;
+use crate::{
+    kernel::clock::SystemClock,
+    store::sqlite::{DurabilitySetting, SqliteStore},
+};
+
+/// Connections that are there already.
+struct Waiting(Vec<DuplexStream>);
+
+impl axum::serve::Listener for Waiting {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.0.pop() {
+            Some(connection) => (connection, ()),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(())
+    }
+}
+
+type Client = WebSocketStream<DuplexStream>;
+
+/// A server of sockets in a folder, and clients whose connections hold so many bytes on the way.
+async fn clients<const N: usize>(folder: &tempfile::TempDir, room: [usize; N]) -> [Client; N] {
+    let store = SqliteStore::new(folder.path().into(), DurabilitySetting::Normal, 0).unwrap();
+    let kernel = Kernel::new(Arc::new(store), Arc::new(SystemClock { zone: jiff::tz::TimeZone::UTC }));
+    let access = Access { token: None, proofs: None, hosts: Vec::new(), pages: None, environment: "" };
+    let sockets = Sockets::new(Arc::clone(&kernel), access, Arc::new(WsTokens::new(kernel)), &Stop::default());
+    let (ours, theirs): (Vec<_>, Vec<_>) = room.map(duplex).into_iter().unzip();
+    drop(tokio::spawn(axum::serve(Waiting(theirs), sockets.routes()).into_future()));
+    let mut clients = Vec::new();
+    for connection in ours {
+        clients.push(client_async("ws://localhost/sync/default?v=2", connection).await.unwrap().0);
+    }
+    clients.try_into().map_err(|_| ()).unwrap()
+}
+
+/// What a client is told last.
+async fn closed(client: &mut Client) -> Option<CloseFrame> {
+    while let Some(Ok(message)) = client.next().await {
+        if let Message::Close(frame) = message {
+            return frame;
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_gives_no_sign_of_life_is_told_so_after_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut silent, mut alive] = clients(&folder, [1 << 20, 1 << 20]).await;
+    let begun = Instant::now();
+    // It answers the server's pings by reading.
+    let living = tokio::spawn(async move { closed(&mut alive).await });
+    sleep_until(begun + Duration::from_secs(59)).await;
+    silent.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
+    sleep_until(begun + Duration::from_millis(125_100)).await;
+    let code = closed(&mut silent).await.map(|frame| u16::from(frame.code));
+    assert_eq!((code, living.is_finished()), (Some(4000), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_told_so_after_half_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut stalled, mut writer] = clients(&folder, [4096, 1 << 20]).await;
+    let value = "x".repeat(60_000);
+    writer.send(Message::text(format!(r#"{{"type":"set","key":"k","value":"{value}","opId":"1"}}"#))).await.unwrap();
+    while !writer.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+    let begun = Instant::now();
+    // A little after it is let go; what then comes through tells it why.
+    sleep_until(begun + Duration::from_millis(28_100)).await;
+    let code = closed(&mut stalled).await.map(|frame| u16::from(frame.code));
+    assert_eq!(code, Some(4002));
+}
