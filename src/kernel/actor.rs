@@ -4,7 +4,6 @@
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -15,24 +14,15 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    model::{
-        error::{OpError, Reason},
-        index, kind, limits,
-        record::Effect,
-        value::Content,
-        view::{Position, ReadView},
-    },
-    ops::{
-        operation::{Cx, Reply, Step, Wait},
-        tx::{SavedBlob, Tx},
-    },
-    store::{Instance, Turn, Turns},
+    model::{error::OpError, limits, value::Content},
+    ops::{operation::Reply, tx::SavedBlob},
+    store::Instance,
 };
 
-use super::{clock::Stopwatch, handle::Handle, order::Order, recent, stopped};
+use super::{group::Group, handle::Handle, order::Order, stopped};
 
 /// What a turn answers.
-enum Answered {
+pub(super) enum Answered {
     Reply(Result<Reply, OpError>),
     /// Large values to save first; then the order is to be queued again with them.
     Unsaved(Vec<Content>),
@@ -42,13 +32,14 @@ const WAITING: u8 = 0;
 const STARTED: u8 = 1;
 const ABANDONED: u8 = 2;
 
-struct Command {
-    order: Order,
-    saved: Vec<SavedBlob>,
+/// An order in the queue.
+pub(super) struct Command {
+    pub(super) order: Order,
+    pub(super) saved: Vec<SavedBlob>,
     /// Save large values inside the turn: somebody else changed the value while they were being saved.
-    save_inside: bool,
+    pub(super) save_inside: bool,
     state: Arc<AtomicU8>,
-    answer: oneshot::Sender<Answered>,
+    pub(super) answer: oneshot::Sender<Answered>,
 }
 
 /// The queue, and the writer while no batch runs.
@@ -101,6 +92,17 @@ impl Mailbox {
         queue.is_running || queue.writer.is_some()
     }
 
+    /// The next command that somebody waits for, which is begun with that.
+    pub(super) fn next(&self) -> Option<Command> {
+        loop {
+            let command = self.lock().pop()?;
+            let claimed = command.state.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
+            if claimed.is_ok() && !command.answer.is_closed() {
+                return Some(command);
+            }
+        }
+    }
+
     /// Takes the writer, if there is one. Nothing while a batch is running: then it stays where it is.
     pub(super) fn take_idle(&self) -> Option<Vec<Box<dyn Instance>>> {
         let mut queue = self.lock();
@@ -136,7 +138,7 @@ impl Handle {
         saving.await.map_err(|_| stopped())?
     }
 
-    fn save_one(&self, content: Content) -> Result<SavedBlob, OpError> {
+    pub(super) fn save_one(&self, content: Content) -> Result<SavedBlob, OpError> {
         let blob = self.store.save_blob(&self.id, &content)?;
         Ok(SavedBlob { content: Arc::new(content), blob })
     }
@@ -221,16 +223,7 @@ impl Handle {
     }
 
     fn group(&self, writer: &mut dyn Instance) -> bool {
-        let mut turns = Group {
-            handle: self,
-            pending: Vec::new(),
-            is_kept: self.recent.is_wanted(),
-            applied: Vec::new(),
-            bytes: 0,
-            count: 0,
-            since: Stopwatch::start(),
-            due: i64::MAX,
-        };
+        let mut turns = Group::of(self);
         let result = writer.group(&mut turns);
         let Group { pending, applied, due, bytes, .. } = turns;
         match result {
@@ -276,14 +269,6 @@ impl Handle {
     }
 }
 
-fn failed(operation: &str) -> OpError {
-    OpError::Unavailable {
-        reason: Reason::Stopped,
-        what: format!("{operation} failed inside mindcache; nothing was changed"),
-        remedy: "this should not happen: report it with the log".into(),
-    }
-}
-
 /// If a turn panics, the writer goes with it and the next order starts a new batch.
 struct IdleAgain<'m>(&'m Mailbox);
 
@@ -294,118 +279,6 @@ impl Drop for IdleAgain<'_> {
             queue.is_running = false;
             drop(queue.take_all());
         }
-    }
-}
-
-/// The turns of one group, and the answers that wait for its commit.
-struct Group<'h> {
-    handle: &'h Handle,
-    pending: Vec<(oneshot::Sender<Answered>, Result<Reply, OpError>)>,
-    /// Whether somebody passes on what happens, and what will have happened.
-    is_kept: bool,
-    applied: recent::Turns,
-    bytes: usize,
-    count: usize,
-    since: Stopwatch,
-    due: i64,
-}
-
-impl Turns for Group<'_> {
-    fn next(&mut self, view: &dyn ReadView, position: Position) -> Option<Turn> {
-        while !self.is_full() {
-            let command = self.handle.mailbox.lock().pop()?;
-            let claimed = command.state.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
-            if claimed.is_err() || command.answer.is_closed() {
-                continue;
-            }
-            self.count += 1;
-            if let Some(turn) = self.turn(command, view, position) {
-                return Some(turn);
-            }
-        }
-        None
-    }
-
-    fn applied(&mut self, first: u64, turn: Turn) {
-        if self.is_kept {
-            self.applied.push((first, turn));
-        }
-    }
-}
-
-impl Group<'_> {
-    fn is_full(&self) -> bool {
-        self.count >= limits::GROUP_COMMANDS
-            || self.bytes >= limits::GROUP_BYTES
-            || (self.count > 0 && self.since.elapsed_ms() >= limits::GROUP_MS)
-    }
-
-    /// Runs one command. Its answer waits for the commit even when it is a refusal: that may rest on what an
-    /// earlier turn of the group did.
-    fn turn(&mut self, mut command: Command, view: &dyn ReadView, position: Position) -> Option<Turn> {
-        if let Err(error) = command.order.check_access(position.access, &self.handle.id) {
-            self.pending.push((command.answer, Err(error)));
-            return None;
-        }
-        // Upkeep may have taken away what nothing named yet; from here to the commit it waits at the gate.
-        command.saved.retain(|saved| self.handle.store.has_blob(&self.handle.id, &saved.blob));
-        let Order { call, caller, operation, fresh, .. } = command.order;
-        let cx = Cx { operation, ..self.handle.context(&caller, position, Wait::default(), fresh) };
-        loop {
-            let mut tx = Tx::new(view, position.head, &cx, &command.saved);
-            // A fault of one operation is refused to its caller; the others of the group know nothing of it.
-            let applied = catch_unwind(AssertUnwindSafe(|| call.apply(&mut tx, &cx)));
-            let reply = match applied.unwrap_or_else(|_| Err(failed(operation))) {
-                Ok(Step::Done(reply)) => reply,
-                Ok(Step::Park { .. }) => {
-                    let error =
-                        OpError::invalid("wait_ms", "an operation that changes something cannot wait", operation);
-                    self.pending.push((command.answer, Err(error)));
-                    return None;
-                }
-                Err(error) => {
-                    self.pending.push((command.answer, Err(error)));
-                    return None;
-                }
-            };
-            let finished = tx.finish();
-            if finished.unsaved.is_empty() {
-                // Before the commit: whoever finds it done can finish it, should this process die.
-                if !finished.done.blanks.is_empty() {
-                    if let Err(error) = self.handle.store.note_scrub(&self.handle.id) {
-                        self.pending.push((command.answer, Err(error)));
-                        return None;
-                    }
-                    self.handle.erased.store(true, Ordering::Release);
-                }
-                self.note(&finished.done.effects);
-                self.pending.push((command.answer, Ok(reply)));
-                return Some(Turn { now_ms: cx.now_ms, operation, actor: cx.actor, done: finished.done });
-            }
-            if !command.save_inside {
-                drop(command.answer.send(Answered::Unsaved(finished.unsaved)));
-                return None;
-            }
-            match finished
-                .unsaved
-                .into_iter()
-                .map(|content| self.handle.save_one(content))
-                .collect::<Result<Vec<_>, _>>()
-            {
-                Ok(saved) => command.saved.extend(saved),
-                Err(error) => {
-                    self.pending.push((command.answer, Err(error)));
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn note(&mut self, effects: &[Effect]) {
-        self.bytes += effects.iter().map(Effect::cost_bytes).sum::<usize>();
-        let entered = effects.iter().flat_map(|effect| &effect.enter).filter(|entry| entry.index == kind::DUE);
-        let earliest = entered.filter_map(|entry| index::to_number(&entry.key)).min();
-        self.due = self.due.min(earliest.unwrap_or(i64::MAX));
     }
 }
 
