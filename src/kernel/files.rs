@@ -26,6 +26,9 @@ const SLACK: usize = 16;
 /// Readers kept beyond one for each instance, in the whole process.
 const MORE_READERS: usize = 32;
 
+/// After so many closings their memory is given back at once.
+const MANY_CLOSED: usize = 128;
+
 /// Fewest connections, on a system that gives hardly any descriptors.
 const LEAST_CONNECTIONS: u64 = 128;
 
@@ -47,12 +50,20 @@ pub(super) struct Files {
     most: usize,
     open: Mutex<HashMap<InstanceId, Weak<Handle>>>,
     more_readers: AtomicUsize,
+    /// Instances whose files were closed since memory was given back.
+    closed: AtomicUsize,
     since: Stopwatch,
 }
 
 impl Files {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, open: Mutex::default(), more_readers: AtomicUsize::new(0), since: Stopwatch::start() }
+        Self {
+            most,
+            open: Mutex::default(),
+            more_readers: AtomicUsize::new(0),
+            closed: AtomicUsize::new(0),
+            since: Stopwatch::start(),
+        }
     }
 
     /// Milliseconds by which uses are ordered.
@@ -98,12 +109,15 @@ impl Files {
         }
     }
 
-    /// Closes what nobody has used for so long.
+    /// Closes what nobody has used for so long, and gives back the memory of what was closed.
     pub(super) fn close_idle(&self, idle_ms: u64) {
         let latest = self.now_ms().saturating_sub(idle_ms);
         let all: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         for handle in all.into_iter().filter(|handle| handle.used_ms() <= latest) {
             self.close(&handle);
+        }
+        if self.closed.swap(0, Ordering::Relaxed) > 0 {
+            give_back();
         }
     }
 
@@ -138,6 +152,10 @@ impl Files {
         // The readers first: the writer is then the last to close, and leaves one tidy file.
         drop(taken.0);
         drop(taken.1);
+        if self.closed.fetch_add(1, Ordering::Relaxed) + 1 >= MANY_CLOSED {
+            self.closed.store(0, Ordering::Relaxed);
+            give_back();
+        }
         true
     }
 
@@ -146,6 +164,21 @@ impl Files {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Gives back to the system what is free. glibc keeps what was freed between two things that stay, and files that are closed
+/// leave many such holes: with thousands of sockets over a thousand instances, most of the heap. It looks through the
+/// whole of it: for a thread that may wait, and not often.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "there is no safe way to ask the C library")]
+fn give_back() {
+    // SAFETY: it takes a number, may be called from any thread at any time, and touches only what is free.
+    let has_given = unsafe { libc::malloc_trim(0) };
+    tracing::debug!(has_given, "free memory was given back");
+}
+
+/// Other allocators give back by themselves what is free.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back() {}
 
 #[cfg(test)]
 mod tests {
