@@ -197,7 +197,7 @@ const TABLE: &[(&str, &[Row])] = &[
     ]),
     ("WebSockets", &[
         Row("SOCKETS", l::SOCKETS as u64, "WebSockets of an HTTP server", "HTTP 503",
-            "src/face/sync/mod.rs a_server_has_as_many_sockets_as_it_has_places"),
+            "src/face/sync/tests.rs a_server_has_as_many_sockets_as_it_has_places"),
         Row("WS_TOKENS", l::WS_TOKENS as u64, "tokens for WebSockets that are out", "`overloaded`; HTTP 503",
             "src/access/ws_tokens.rs only_so_many_tokens_are_out"),
         Row("WS_TOKENS_OF_ONE", l::WS_TOKENS_OF_ONE as u64, "those of one principal", "`overloaded`; HTTP 503",

@@ -17,9 +17,9 @@ mod to_client;
 mod turns;
 
 #[cfg(test)]
-mod parting;
-#[cfg(test)]
 mod published;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -304,18 +304,4 @@ impl Sockets {
 /// A place for one more socket.
 fn place(open: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Denied> {
     Arc::clone(open).try_acquire_owned().map_err(|_| unavailable(&Lasting::Socket.full()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_has_as_many_sockets_as_it_has_places() {
-        let open = Arc::new(Semaphore::new(limits::SOCKETS));
-        let places: Vec<_> = (0..limits::SOCKETS).map(|_| place(&open).unwrap()).collect();
-        assert_eq!(place(&open).unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
-        drop(places);
-        assert!(place(&open).is_ok());
-    }
 }

@@ -1,4 +1,4 @@
-//! How sockets end that give no sign of life or take nothing, in a time that the test owns.
+//! Who is let in, and how sockets end that give no sign of life or take nothing, in a time that the test owns.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -90,4 +90,13 @@ async fn a_client_that_takes_nothing_is_told_so_after_half_a_minute() {
     sleep_until(begun + Duration::from_millis(28_100)).await;
     let code = closed(&mut stalled).await.map(|frame| u16::from(frame.code));
     assert_eq!(code, Some(4002));
+}
+
+#[test]
+fn a_server_has_as_many_sockets_as_it_has_places() {
+    let open = Arc::new(Semaphore::new(limits::SOCKETS));
+    let places: Vec<_> = (0..limits::SOCKETS).map(|_| place(&open).unwrap()).collect();
+    assert_eq!(place(&open).unwrap_err().0, StatusCode::SERVICE_UNAVAILABLE);
+    drop(places);
+    assert!(place(&open).is_ok());
 }
