@@ -102,12 +102,12 @@ impl Out {
             self.tidy(now_ms);
         }
         let of_one = self.of_one.entry(of.clone()).or_default();
-        let (what, waiting) = match *of_one {
-            own if own >= limits::WS_TOKENS_OF_ONE => ("your user", own),
-            _ => ("this server", self.kept.len()),
-        };
-        if waiting >= limits::WS_TOKENS || *of_one >= limits::WS_TOKENS_OF_ONE {
-            return Err(OpError::Overloaded { what: what.into(), of: "WebSocket tokens out", waiting });
+        for (what, waiting, most) in
+            [("your user", *of_one, limits::WS_TOKENS_OF_ONE), ("this server", self.kept.len(), limits::WS_TOKENS)]
+        {
+            if waiting >= most {
+                return Err(OpError::Overloaded { what: what.into(), of: "WebSocket tokens out", waiting });
+            }
         }
         *of_one += 1;
         let ends_ms = now_ms + limits::WS_TOKEN_MS;

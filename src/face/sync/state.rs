@@ -243,7 +243,7 @@ impl Reader {
         let look = move |tx: &mut Tx<'_>, _: &Cx| {
             let head = tx.seq();
             let (since, log) = since.clone().unwrap_or((head, None));
-            let gap = catch_up::gap(tx, since, log.as_deref())?;
+            let gap = catch_up::gap(tx, tx.view().position()?, since, log.as_deref())?;
             let (changes, seq) = if gap.is_some() { (Vec::new(), head) } else { live::changes(tx, mode, since)? };
             let log = if seq == head { Some(catch_up::stand(tx)?) } else { None };
             Ok((changes, seq, head, log, gap.map(Whole::name)))

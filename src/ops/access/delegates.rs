@@ -196,20 +196,12 @@ pub(super) fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
 
 /// Removes a delegate whose time is up with everything of it; whether there was one.
 pub fn expire(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
-    let is_over = tx.expire::<Delegate>(id)?;
-    if is_over {
-        remove(tx, id)?;
-    }
-    Ok(is_over)
+    tx.expire::<Delegate>(id, |tx| remove(tx, id))
 }
 
 /// Removes a secret whose time is up with the note of its use; whether there was one.
 pub fn expire_secret(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
-    let is_over = tx.expire::<DelegateSecret>(id)?;
-    if is_over {
-        tx.delete::<KeyUse>(id)?;
-    }
-    Ok(is_over)
+    tx.expire::<DelegateSecret>(id, |tx| tx.delete::<KeyUse>(id).map(drop))
 }
 
 /// The secrets of a delegate.

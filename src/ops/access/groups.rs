@@ -247,8 +247,8 @@ fn check_size(members: usize, groups: usize) -> Result<(), OpError> {
         return Ok(());
     }
     let rule = format!(
-        "a group has at most {most} members, with those who have left it, and a member is in at most {most_groups} groups, which they leave with \
-         group_leave"
+        "a group has at most {most} members, with those who have left it, and a member is in at most {most_groups} \
+         groups, which they leave with group_leave"
     );
     Err(OpError::invalid("member", rule, ""))
 }

@@ -336,11 +336,7 @@ fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), OpError> {
 
 /// Removes a key whose time is up with everything of it; whether there was one.
 pub fn expire(tx: &mut Tx<'_>, id: &str) -> Result<bool, OpError> {
-    let is_over = tx.expire::<ApiKey>(id)?;
-    if is_over {
-        remove(tx, id)?;
-    }
-    Ok(is_over)
+    tx.expire::<ApiKey>(id, |tx| remove(tx, id))
 }
 
 /// Revokes every key of a user.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{error::OpError, key::Key, kind::Kind as _, limits, search::Stand};
+use crate::model::{error::OpError, key::Key, kind::Kind as _, limits, search::Stand, view::Position};
 
 use super::{broadcast::Facts, indexing};
 use crate::ops::tx::Tx;
@@ -57,8 +57,7 @@ fn parse(log: &str) -> Option<Stand> {
 }
 
 /// Why a follower who has come to `since` in the log that was known as `log` cannot be told only what came next.
-pub fn gap(tx: &Tx<'_>, since: u64, log: Option<&str>) -> Result<Option<Whole>, OpError> {
-    let position = tx.view().position()?;
+pub fn gap(tx: &Tx<'_>, position: Position, since: u64, log: Option<&str>) -> Result<Option<Whole>, OpError> {
     if let Some(log) = log {
         match parse(log) {
             Some(stand) if !indexing::is_of_another_log(tx.view(), position, stand)? => {}
@@ -78,10 +77,10 @@ pub fn missed(
     log: Option<&str>,
     sees: impl Fn(&str, &Facts) -> bool,
 ) -> Result<Result<Missed, Whole>, OpError> {
-    if let Some(whole) = gap(tx, since, log)? {
+    let position = tx.view().position()?;
+    if let Some(whole) = gap(tx, position, since, log)? {
         return Ok(Err(whole));
     }
-    let position = tx.view().position()?;
     let mut touched: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut looked_at = since;
     while looked_at < position.head {

@@ -176,13 +176,18 @@ impl<'v> Tx<'v> {
         Ok(record)
     }
 
-    /// Removes a record whose time is up; whether there was one.
-    pub fn expire<K: Kind>(&mut self, id: &str) -> Result<bool, OpError> {
+    /// Removes a record whose time is up, and then what goes along with it; whether there was one.
+    pub fn expire<K: Kind>(
+        &mut self,
+        id: &str,
+        along: impl FnOnce(&mut Self) -> Result<(), OpError>,
+    ) -> Result<bool, OpError> {
         self.live::<K>(id)?;
         let known = self.known.get(&(K::KIND, id.to_owned())).and_then(|known| known.record.as_ref());
         let is_left = known.is_some_and(|record| is_dead(record, self.cx.now_ms));
         if is_left {
             self.remove::<K>(id, ChangeKind::Expired)?;
+            along(self)?;
         }
         Ok(is_left)
     }
