@@ -81,37 +81,49 @@ pub fn missed(
     if let Some(whole) = gap(tx, position, since, log)? {
         return Ok(Err(whole));
     }
-    let mut touched: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut touched: BTreeMap<String, u64> = BTreeMap::new();
     let mut looked_at = since;
     while looked_at < position.head {
         let rows = tx.view().touched(looked_at, limits::PAGE as usize)?;
         let Some(last) = rows.last() else { break };
         looked_at = last.seq;
-        for row in rows.into_iter().filter(|row| row.kind == Key::KIND) {
-            touched.entry(row.id).and_modify(|(_, last)| *last = row.seq).or_insert((row.seq, row.seq));
-        }
+        touched.extend(rows.into_iter().filter(|row| row.kind == Key::KIND).map(|row| (row.id, row.seq)));
         if looked_at - since > limits::CATCH_UP_ROWS {
             return Ok(Err(Whole::LogTruncated));
         }
     }
     let mut missed = Missed { as_of_seq: position.head, ..Missed::default() };
-    for (name, (first, last)) in touched {
+    for (name, last) in touched {
         let now = tx.view().record(Key::KIND, &name)?;
         let now = now.and_then(|record| serde_json::from_str::<Key>(&record.body).ok());
         if now.is_some_and(|key| sees(&name, &Facts::of(&key))) {
             missed.changed.push(name);
-        } else if was_seen(tx, first, &name, &sees)? {
+        } else if may_be_known(tx, since, last, &name, &sees)? {
             missed.gone.push((name, last));
         }
     }
     Ok(Ok(missed))
 }
 
-/// Whether a key was there for the follower before its first change of those.
-fn was_seen(tx: &Tx<'_>, first: u64, name: &str, sees: &impl Fn(&str, &Facts) -> bool) -> Result<bool, OpError> {
-    let previous = tx.change(first)?.and_then(|change| change.previous);
-    let before = previous.map(|seq| tx.change(seq)).transpose()?.flatten().and_then(|before| before.body);
-    Ok(before.and_then(|body| serde_json::from_str::<Key>(&body).ok()).is_some_and(|key| sees(name, &Facts::of(&key))))
+/// Whether the follower may know of a key that is there no more for it: it was there at `since`, or between that and its
+/// `last` change. Who made it knows it by the answer, which comes before what happened up to there has been told.
+fn may_be_known(
+    tx: &Tx<'_>,
+    since: u64,
+    last: u64,
+    name: &str,
+    sees: &impl Fn(&str, &Facts) -> bool,
+) -> Result<bool, OpError> {
+    let mut at = Some(last);
+    while let Some(seq) = at {
+        let Some(change) = tx.change(seq)? else { break };
+        let key = change.body.and_then(|body| serde_json::from_str::<Key>(&body).ok());
+        if key.is_some_and(|key| sees(name, &Facts::of(&key))) {
+            return Ok(true);
+        }
+        at = change.previous.filter(|_| seq > since);
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
