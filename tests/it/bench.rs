@@ -116,14 +116,14 @@ fn sync_is_measured_as_sets_pings_fan_out_idle_and_stalled_sockets() {
     let all: serde_json::Map<String, Value> = parts.iter().flat_map(|part| part.as_object().unwrap().clone()).collect();
     let found = Value::Object(all);
     assert_eq!(members(&found), ["sync", "sync_fanout", "sync_idle", "sync_ping", "sync_stalled"]);
-    assert_eq!(rows(&found, "sync", &["p50_ms", "p99_ms"]).len(), 14);
+    assert_eq!(rows(&found, "sync", &["p50_ms", "p99_ms"]).len(), 18);
     assert_eq!(rows(&found, "sync_ping", &["p50_ms", "p99_ms"]).len(), 5);
     assert_eq!(rows(&found, "sync_fanout", &["messages_per_s", "p50_ms", "p99_ms", "bytes"]).len(), 4);
     assert_eq!(rows(&found, "sync_idle", &[]).len(), 3);
     assert_eq!(rows(&found, "sync_stalled", &["messages_per_s", "p50_ms", "p99_ms"]).len(), 2);
     let ratios = [
         ("sync", "own_disk_1"),
-        ("sync", "slow_disk_100"),
+        ("sync", "slow_disk_each_of_100"),
         ("sync_ping", "slow_flood_p50"),
         ("sync_fanout", "rate"),
         ("sync_stalled", "p99"),

@@ -9,11 +9,15 @@ use axum::{
 
 use crate::face::http::from;
 
+use super::upgrade::Upgrade;
+
 /// A request for a socket, but for the instance.
 pub(super) struct Coming {
     /// The parameters of its address.
     pub(super) asked: HashMap<String, String>,
     pub(super) headers: HeaderMap,
+    /// Nothing where no WebSocket is asked for.
+    pub(super) upgrade: Option<Upgrade>,
     /// The program, as it names itself.
     pub(super) client: String,
     /// By which face and from which address.
@@ -26,7 +30,8 @@ impl<S: Sync> FromRequestParts<S> for Coming {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let asked = parameters(parts.uri.query().unwrap_or_default());
         let client = asked.get("client").cloned().unwrap_or_else(|| agent(&parts.headers));
-        Ok(Self { asked, headers: parts.headers.clone(), client, from: from("sync", &parts.extensions) })
+        let (upgrade, from) = (Upgrade::of(parts), from("sync", &parts.extensions));
+        Ok(Self { asked, headers: parts.headers.clone(), upgrade, client, from })
     }
 }
 

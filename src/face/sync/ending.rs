@@ -2,9 +2,9 @@
 
 use std::{future::poll_fn, time::Duration};
 
-use axum::extract::ws::{CloseFrame, Message};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 use crate::model::error::OpError;
 
@@ -31,6 +31,8 @@ pub(super) enum End {
     Stopping,
     /// The client takes too little.
     TooSlow,
+    /// A large message of the client does not come to its end.
+    TooLong,
     /// The client gives no sign of life.
     Silent,
     /// A message of the client was too large, or no message.
@@ -60,6 +62,7 @@ impl Socket {
             End::Lost => (4001, "the right to be here was taken back"),
             End::Stopping => (1001, "the server stops"),
             End::TooSlow => (4002, "too slow"),
+            End::TooLong => (4002, "a large message takes too long to arrive"),
             End::Silent => (4000, "no sign of life"),
             End::Broken(1009) => (1009, "a message is too large"),
             End::Broken(code) => (code, "no message of this protocol"),
@@ -70,7 +73,7 @@ impl Socket {
         if self.form == Form::Ours && !matches!(end, End::Left | End::TooSlow) && self.alarms.position.is_some() {
             self.tell_position();
         }
-        let frame = CloseFrame { code, reason: reason.into() };
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
         self.out.push_back(Message::Close((end != End::Left).then_some(frame)));
         let (ws, out) = (&mut self.ws, &mut self.out);
         let parting = async {
@@ -90,15 +93,11 @@ impl Socket {
 }
 
 /// What a fault of the connection means.
-pub(super) fn broken(error: &axum::Error) -> End {
-    // The library's own error is not to be had here, only its words. A connection that is no more takes no goodbye.
-    let text = error.to_string();
-    let is = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if is(&["too long", "too big"]) {
-        End::Broken(1009)
-    } else if is(&["UTF-8", "utf-8"]) {
-        End::Broken(1007)
-    } else {
-        End::Broken(1002)
+pub(super) fn broken(error: &Error) -> End {
+    match error {
+        Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed => End::Gone,
+        Error::Capacity(_) => End::Broken(1009),
+        Error::Utf8(_) => End::Broken(1007),
+        _ => End::Broken(1002),
     }
 }

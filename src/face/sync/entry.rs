@@ -1,10 +1,10 @@
 //! A key as clients are told it: its value, its attributes as clients of every age know them, its version.
 
-use axum::extract::ws::Utf8Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     model::{

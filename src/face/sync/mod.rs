@@ -8,13 +8,16 @@ mod entry;
 mod from_client;
 mod heard;
 mod hub;
+mod intake;
 mod passing;
 mod ring;
+mod said;
 mod sight;
 mod socket;
 mod state;
 mod to_client;
 mod turns;
+mod upgrade;
 
 #[cfg(test)]
 mod published;
@@ -25,10 +28,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{
-        Path, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::Response,
     routing::get,
@@ -58,10 +58,6 @@ use state::Places;
 use to_client::Present;
 use turns::Turns;
 
-/// What one read of a connection takes at most, and what is kept for it as long as the socket lives.
-const READ_BUFFER: usize = 4 * 1024;
-/// So much is gathered before it is written to the connection.
-const WRITE_BUFFER: usize = 16 * 1024;
 /// How long sockets have to take their leave when the server stops.
 const LEAVE: Duration = Duration::from_millis(400);
 
@@ -142,18 +138,12 @@ async fn connect_below(
     sockets: State<Arc<Sockets>>,
     Path((instance, _)): Path<(String, String)>,
     coming: Coming,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    connect(sockets, Path(instance), coming, upgrade).await
+    connect(sockets, Path(instance), coming).await
 }
 
-async fn connect(
-    State(sockets): State<Arc<Sockets>>,
-    Path(instance): Path<String>,
-    coming: Coming,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    match sockets.let_in(&instance, coming, upgrade).await {
+async fn connect(State(sockets): State<Arc<Sockets>>, Path(instance): Path<String>, coming: Coming) -> Response {
+    match sockets.let_in(&instance, coming).await {
         Ok(response) => response,
         Err(Denied(status, why)) => refuse(status, &why),
     }
@@ -172,14 +162,9 @@ fn unavailable(error: &OpError) -> Denied {
 }
 
 impl Sockets {
-    async fn let_in(
-        self: &Arc<Self>,
-        instance: &str,
-        coming: Coming,
-        upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    ) -> Result<Response, Denied> {
+    async fn let_in(self: &Arc<Self>, instance: &str, coming: Coming) -> Result<Response, Denied> {
         let arriving = self.arriving(&coming).await?;
-        let Coming { asked, client, from, .. } = coming;
+        let Coming { asked, upgrade, client, from, .. } = coming;
         let denied = || refused(StatusCode::FORBIDDEN, "Instance not found or access denied");
         let connection = uuid::Uuid::new_v4().simple().to_string();
         let principal = Principal { from: Some(from), ..arriving.principal };
@@ -201,7 +186,7 @@ impl Sockets {
             self.kernel.tell_of_refusal(&caller, &seat.located().id, &error);
             return Err(refused(StatusCode::FORBIDDEN, "Token not valid for this instance"));
         }
-        let Ok(upgrade) = upgrade else {
+        let Some(upgrade) = upgrade else {
             return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
         };
         let part = self.kernel.part(&caller.principal, Lasting::Socket).map_err(|error| unavailable(&error))?;
@@ -238,12 +223,7 @@ impl Sockets {
             leaving: self.leaving.clone(),
             place,
         });
-        let upgrade = upgrade
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(limits::MESSAGE_BYTES)
-            .max_frame_size(limits::MESSAGE_BYTES);
-        Ok(upgrade.on_upgrade(move |socket| socket::serve(socket, beginning)))
+        Ok(upgrade.answer(self.places.coming(), move |wire| socket::serve(wire, beginning)))
     }
 
     /// Who shows what; who shows nothing that holds is told of in the trail.
@@ -299,6 +279,12 @@ impl Sockets {
         }
         Ok(instance)
     }
+}
+
+/// Takes a frame in as a socket does, for `tests/fuzz`.
+#[cfg(fuzzing)]
+pub fn try_frame(text: &str) {
+    from_client::try_frame(text);
 }
 
 /// A place for one more socket.

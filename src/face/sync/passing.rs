@@ -2,8 +2,8 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
-use axum::extract::ws::{Message, Utf8Bytes};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::access::sign_in::Watched;
 
@@ -130,7 +130,7 @@ impl Socket {
 
     /// Writes what there is to write, if the connection takes all of it at once: most often it does, and nothing else
     /// need be looked at.
-    pub(super) async fn write_now(&mut self) -> Option<Result<(), axum::Error>> {
+    pub(super) async fn write_now(&mut self) -> Option<Result<(), Error>> {
         self.is_flushed &= self.out.is_empty();
         if self.is_flushed {
             return None;
@@ -147,6 +147,7 @@ impl Socket {
     pub(super) fn next_alarm(&self) -> Instant {
         let alarms = &self.alarms;
         let mut next = alarms.ping;
+        next = self.ws.get_ref().until().map_or(next, |until| next.min(until));
         next = alarms.stuck.map_or(next, |stuck| next.min(stuck + STALLED));
         next = alarms.position.map_or(next, |position| next.min(position));
         next = alarms.presence.map_or(next, |presence| next.min(presence));
@@ -158,6 +159,10 @@ impl Socket {
         let now = Instant::now();
         if self.alarms.stuck.is_some_and(|stuck| stuck + STALLED <= now) {
             return Some(End::TooSlow);
+        }
+        // The clock is set for it by the next ping at the latest, which is long before.
+        if self.ws.get_ref().until().is_some_and(|until| until <= now) {
+            return Some(End::TooLong);
         }
         if self.alarms.ping <= now {
             if self.alarms.alive + SILENT <= now {

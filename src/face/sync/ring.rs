@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use axum::extract::ws::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     model::{instance::InstanceId, limits, search::Stand},
@@ -205,6 +205,10 @@ impl Ring {
     pub(super) fn after(&self, seq: u64, limit: usize) -> Option<Vec<Arc<Frame>>> {
         if seq < self.start {
             return None;
+        }
+        if seq >= self.head {
+            // Most who ask have everything; looking for where that would be touches many frames.
+            return Some(Vec::new());
         }
         let from = self.frames.partition_point(|frame| frame.seq() <= seq);
         Some(self.frames.iter().skip(from).take(limit).cloned().collect())

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future::BoxFuture};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::{Instant, Sleep, sleep_until},
 };
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,15 +26,16 @@ use crate::{
 
 use super::{
     Form,
-    ending::{End, broken},
-    from_client::{self, FromClient, Read, Subscribe},
+    ending::End,
+    from_client::Subscribe,
     heard::Heard,
     hub::{Hub, Presence},
     passing::{Alarms, POSITION_EVERY},
     sight::Sight,
     state::{From, Next, Piece, Places, Reader},
-    to_client::{self, Limits, PARSE_ERROR, ToClient},
+    to_client::{Limits, ToClient},
     turns::{Done, Turns},
+    upgrade::{Wire, wire},
 };
 
 /// How often the server asks whether the client is there.
@@ -62,7 +63,7 @@ pub(super) struct Beginning {
 
 /// A socket at work.
 pub(super) struct Socket {
-    pub(super) ws: WebSocket,
+    pub(super) ws: Wire,
     pub(super) seat: Seat,
     pub(super) form: Form,
     pub(super) hub: Arc<Hub>,
@@ -81,6 +82,9 @@ pub(super) struct Socket {
     pub(super) is_flushed: bool,
     /// Held until what was read large has gone out.
     pub(super) large: Option<OwnedSemaphorePermit>,
+    /// Messages that have come in; and whether one was so large that its buffer is to go.
+    pub(super) received: u64,
+    pub(super) is_swollen: bool,
     /// What is to be shown before what happens; and the read of its next piece.
     pub(super) next: VecDeque<Next>,
     pub(super) reading: Option<BoxFuture<'static, Result<Piece, OpError>>>,
@@ -99,8 +103,8 @@ pub(super) struct Socket {
 }
 
 enum Event {
-    Read(Option<Result<Message, axum::Error>>),
-    Written(Result<(), axum::Error>),
+    Read(Option<Result<Message, Error>>),
+    Written(Result<(), Error>),
     Done(Done),
     Piece(Result<Piece, OpError>),
     News,
@@ -110,7 +114,7 @@ enum Event {
 }
 
 /// Serves a socket to its end. What it begins with is no part of what is waited for, which would keep room for it.
-pub(super) fn serve(ws: WebSocket, beginning: Box<Beginning>) -> impl Future<Output = ()> + Send {
+pub(super) fn serve(ws: Wire, beginning: Box<Beginning>) -> impl Future<Output = ()> + Send {
     let mut socket = Box::new(Socket::new(ws, *beginning));
     async move {
         let end = socket.work().await;
@@ -119,7 +123,7 @@ pub(super) fn serve(ws: WebSocket, beginning: Box<Beginning>) -> impl Future<Out
 }
 
 impl Socket {
-    fn new(ws: WebSocket, beginning: Beginning) -> Self {
+    fn new(ws: Wire, beginning: Beginning) -> Self {
         let Beginning { seat, form, hub, places, turns, presence, connection, .. } = beginning;
         let Beginning { since, as_changes, sign_in, leaving, place, .. } = beginning;
         let now = Instant::now();
@@ -141,6 +145,8 @@ impl Socket {
             out: VecDeque::new(),
             is_flushed: true,
             large: None,
+            received: 0,
+            is_swollen: false,
             next: VecDeque::from([Next::Begin(since)]),
             reading: None,
             cursor: 0,
@@ -186,7 +192,12 @@ impl Socket {
             let ended = match event {
                 Event::Read(read) => self.read(read),
                 Event::Written(Ok(())) => {
+                    self.is_swollen |= self.large.is_some();
                     (self.is_flushed, self.alarms.stuck, self.large) = (true, None, None);
+                    if self.is_swollen {
+                        // In a place of its own, for which each socket would otherwise keep room.
+                        Box::pin(self.slim()).await;
+                    }
                     None
                 }
                 Event::Written(Err(_)) => Some(End::Gone),
@@ -291,56 +302,13 @@ impl Socket {
         }
     }
 
-    fn read(&mut self, read: Option<Result<Message, axum::Error>>) -> Option<End> {
-        let message = match read {
-            None => return Some(End::Gone),
-            Some(Err(error)) => return Some(broken(&error)),
-            Some(Ok(message)) => message,
-        };
-        self.alarms.alive = Instant::now();
-        match message {
-            Message::Text(text) => self.said(&text),
-            Message::Binary(_) => self.malformed("a message is text", None),
-            Message::Pong(token) => self.heard.pong(&token),
-            Message::Ping(_) => {}
-            Message::Close(_) => return Some(End::Left),
+    /// Lets go of the buffers of large messages, which the library keeps for as long as it has the connection. To be called
+    /// when all has gone out.
+    async fn slim(&mut self) {
+        if self.ws.get_ref().is_all_of(self.received) {
+            self.ws = wire(self.ws.get_mut().moved()).await;
+            self.is_swollen = false;
         }
-        None
-    }
-
-    fn said(&mut self, text: &str) {
-        match from_client::read(text, self.form) {
-            Read::Message(message) => match *message {
-                FromClient::Presence(asked) => {
-                    self.presence.note(asked.note.map(|note| note.as_str().to_owned()));
-                    self.comings = asked.follow.then(|| self.hub.comings());
-                    let told = self.hub.told_present();
-                    self.send(told);
-                }
-                FromClient::Subscribe(_) if self.sight.as_changes => {
-                    self.malformed("who asked for changes is told of all of them", None);
-                }
-                message => {
-                    let delivered = match &message {
-                        FromClient::Set(set) if self.form == Form::Old => Some(self.heard.of(set.name())),
-                        _ => None,
-                    };
-                    self.turns.push(message, text, delivered);
-                }
-            },
-            // An older client may be of any age, and older servers said nothing to what they did not know.
-            Read::Unknown if self.form == Form::Old => {}
-            Read::Unknown => self.malformed("it is no message of this protocol", None),
-            Read::Malformed(why, op_id) => self.malformed(&why, op_id.as_deref()),
-        }
-    }
-
-    fn malformed(&mut self, why: &str, op_id: Option<&str>) {
-        let text = match self.form {
-            Form::Old => "Invalid message format".to_owned(),
-            Form::Ours => format!("Invalid message format: {why}"),
-        };
-        self.send(to_client::error(&text, PARSE_ERROR, op_id));
     }
 
     fn piece(&mut self, piece: Result<Piece, OpError>) -> Option<End> {
@@ -379,11 +347,7 @@ async fn ends(seat: Seat, deleted: CancellationToken, leaving: CancellationToken
 }
 
 /// Writes as much as the connection takes; ready when all has gone out.
-pub(super) fn write(
-    ws: &mut WebSocket,
-    out: &mut VecDeque<Message>,
-    context: &mut Context<'_>,
-) -> Poll<Result<(), axum::Error>> {
+pub(super) fn write(ws: &mut Wire, out: &mut VecDeque<Message>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
     while !out.is_empty() {
         ready!(ws.poll_ready_unpin(context))?;
         if let Some(message) = out.pop_front() {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     kernel::seat::Seat,
@@ -34,15 +34,22 @@ const READS: usize = 8;
 pub(super) struct Places {
     reads: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    coming: Arc<Semaphore>,
 }
 
 impl Places {
     /// All free.
     pub(super) fn new() -> Self {
-        Self { reads: Arc::new(Semaphore::new(READS)), large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)) }
+        let large = || Arc::new(Semaphore::new(limits::LARGE_MESSAGES));
+        Self { reads: Arc::new(Semaphore::new(READS)), large: large(), coming: large() }
     }
 
-    /// A place for a large message.
+    /// Those for large messages that come in.
+    pub(super) fn coming(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.coming)
+    }
+
+    /// A place for a large message that goes out.
     async fn large(&self) -> Option<OwnedSemaphorePermit> {
         // They are never closed.
         Arc::clone(&self.large).acquire_owned().await.ok()

@@ -7,6 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     kernel::{Caller, Kernel, seat::Seat},
@@ -57,21 +58,28 @@ pub(super) enum Wrote {
 struct Waiting {
     message: FromClient,
     sent: Sent,
+    taken: Taken,
 }
 
 /// How a message came.
 struct Sent {
     /// The frame, where its arguments are to be told from others sent under the same key.
     frame: Option<String>,
-    bytes: usize,
     /// What was known of deletions when it came.
     delivered: Option<Delivered>,
+}
+
+/// What a message takes until it is done: its bytes, and a place if it is large.
+struct Taken {
+    bytes: usize,
+    #[expect(dead_code, reason = "it is free again when the message is done")]
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// A message that is done, and what it counted for.
 struct Finished {
     done: Done,
-    bytes: usize,
+    taken: Taken,
     is_ordered: bool,
 }
 
@@ -114,8 +122,14 @@ impl Turns {
         self.ordered > 0
     }
 
-    /// Takes in a message of a client that has heard of so much.
-    pub(super) fn push(&mut self, message: FromClient, frame: &str, delivered: Option<Delivered>) {
+    /// Takes in a message of a client that has heard of so much. A large one keeps its place until it is done.
+    pub(super) fn push(
+        &mut self,
+        message: FromClient,
+        frame: &str,
+        delivered: Option<Delivered>,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
         let key = match &message {
             FromClient::Set(Set { idempotency_key, .. })
             | FromClient::Delete(Delete { idempotency_key, .. })
@@ -123,8 +137,8 @@ impl Turns {
             _ => None,
         };
         self.bytes += frame.len();
-        let sent = Sent { frame: key.map(|_| frame.to_owned()), bytes: frame.len(), delivered };
-        self.queue.push_back(Waiting { message, sent });
+        let sent = Sent { frame: key.map(|_| frame.to_owned()), delivered };
+        self.queue.push_back(Waiting { message, sent, taken: Taken { bytes: frame.len(), place } });
     }
 
     /// Starts what may be started.
@@ -153,8 +167,8 @@ impl Turns {
     }
 
     fn finished(&mut self, finished: Finished) -> Done {
-        let Finished { done, bytes, is_ordered } = finished;
-        self.bytes -= bytes;
+        let Finished { done, taken, is_ordered } = finished;
+        self.bytes -= taken.bytes;
         if is_ordered {
             self.ordered -= 1;
             // Only the last that was started can have barred the way.
@@ -165,37 +179,39 @@ impl Turns {
 
     fn run(
         &mut self,
-        bytes: usize,
+        taken: Taken,
         is_ordered: bool,
         is_barring: bool,
         work: impl Future<Output = Done> + Send + 'static,
     ) {
         self.ordered += usize::from(is_ordered);
         self.is_barred |= is_ordered && is_barring;
-        self.running.push(async move { Finished { done: work.await, bytes, is_ordered } }.boxed());
+        self.running.push(async move { Finished { done: work.await, taken, is_ordered } }.boxed());
     }
 
     fn start(&mut self, seat: &Seat, waiting: Waiting) {
-        let Waiting { message, sent } = waiting;
-        let bytes = sent.bytes;
+        let Waiting { message, sent, taken } = waiting;
+        let bytes = taken.bytes;
         let seat = seat.clone();
         // A value in a file of its own is saved before its turn, so what comes later would overtake it.
         let is_large = bytes > limits::INLINE_BYTES;
         match message {
-            FromClient::Set(asked) => self.run(bytes, true, is_large, write_set(seat, asked, sent, self.form)),
-            FromClient::Delete(delete) => self.run(bytes, true, false, write_delete(seat, delete, sent.frame)),
-            FromClient::Clear(clear) => self.run(bytes, true, false, write_clear(seat, clear, sent.frame)),
+            FromClient::Set(asked) => {
+                self.run(taken, true, is_large, write_set(seat, asked, sent, bytes, self.form));
+            }
+            FromClient::Delete(delete) => self.run(taken, true, false, write_delete(seat, delete, sent.frame)),
+            FromClient::Clear(clear) => self.run(taken, true, false, write_clear(seat, clear, sent.frame)),
             FromClient::Call(call) => {
                 let waits = ops::find(call.op.as_str()).is_some_and(|entry| entry.meta.waits);
                 let (kernel, is_token) = (Arc::clone(&self.kernel), self.proving.is_token);
-                self.run(bytes, !waits, true, called(kernel, seat, call, is_token));
+                self.run(taken, !waits, true, called(kernel, seat, call, is_token));
             }
             FromClient::Auth(auth) => {
                 let proving = self.proving.clone();
-                self.run(bytes, true, true, async move { Done::Proved(prove(proving, seat, auth).await) });
+                self.run(taken, true, true, async move { Done::Proved(prove(proving, seat, auth).await) });
             }
-            FromClient::Subscribe(to) => self.run(bytes, true, true, async move { Done::Subscribed(to) }),
-            FromClient::Ping | FromClient::Presence(_) => self.run(bytes, true, false, async { Done::Pinged }),
+            FromClient::Subscribe(to) => self.run(taken, true, true, async move { Done::Subscribed(to) }),
+            FromClient::Ping | FromClient::Presence(_) => self.run(taken, true, false, async { Done::Pinged }),
         }
     }
 }
@@ -216,8 +232,8 @@ fn once(key: Option<IdempotencyKey>, frame: Option<String>) -> Option<(Idempoten
     Some((key?, args))
 }
 
-async fn write_set(seat: Seat, asked: Set, came: Sent, form: Form) -> Done {
-    let Sent { frame, bytes, delivered } = came;
+async fn write_set(seat: Seat, asked: Set, came: Sent, bytes: usize, form: Form) -> Done {
+    let Sent { frame, delivered } = came;
     let (key, op_id) = (Some(asked.key.clone()), asked.op_id.as_ref().map(|id| id.as_str().to_owned()));
     let write = async {
         if !permission::mode_allows(seat.mode(), Action::Write) {

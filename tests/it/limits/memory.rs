@@ -3,6 +3,8 @@
 
 use std::{process::Command, thread};
 
+use crate::sync::client::Client as Socket;
+
 use crate::harness::{
     Env,
     http::Server,
@@ -116,5 +118,28 @@ fn writes_sent_at_once_over_http_are_held_two_at_a_time() {
             scope.spawn(move || written(id));
         }
     });
+    is_that_of_two(of_one, peak(server.pid()));
+}
+
+#[test]
+fn sets_sent_at_once_over_sockets_are_held_two_at_a_time_and_leave_nothing_with_theirs() {
+    let env = Env::new();
+    let server = Server::start(command(&env, &["serve", "--listen", "127.0.0.1:0"]), env.data());
+    let value = "x".repeat(20 * 1024 * 1024);
+    let proof = server.bearer();
+    let sent = &|id: u64| {
+        let (mut socket, _) = Socket::synced(&server, "/sync/default?v=2", &proof);
+        socket.say(&format!("{{\"type\":\"set\",\"opId\":\"{id}\",\"key\":\"k{id}\",\"value\":\"{value}\"}}"));
+        assert_eq!(socket.next_of("ack")["opId"], id.to_string());
+        socket
+    };
+    let mut sockets = vec![sent(100)];
+    let of_one = peak(server.pid());
+    thread::scope(|scope| {
+        let sending: Vec<_> = (101..=100 + SENT).map(|id| scope.spawn(move || sent(id))).collect();
+        sockets.extend(sending.into_iter().map(|sending| sending.join().unwrap()));
+    });
+    // One after the other, each while those before are there.
+    sockets.extend((201..=200 + SENT).map(sent));
     is_that_of_two(of_one, peak(server.pid()));
 }

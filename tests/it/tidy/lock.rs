@@ -11,7 +11,7 @@ const BANNED: [&str; 4] = ["openssl-sys", "native-tls", "openssl", "rsa"];
 
 /// Packages that stand there in more than one version, each with its reason.
 pub(super) const DUPLICATES: &[(&str, &str)] = &[
-    ("base64", "0.22 by jsonwebtoken and axum's WebSockets, 0.23 by all others"),
+    ("base64", "0.22 by jsonwebtoken, 0.23 by all others"),
     ("block-buffer", "one for each digest"),
     ("cpufeatures", "0.2 by sha1, 0.3 by sha2"),
     ("crypto-common", "one for each digest"),
