@@ -227,7 +227,7 @@ const TABLE: &[(&str, &[Row])] = &[
             "src/face/mcp/http/bodies.rs two_large_bodies_come_in_at_a_time_and_the_third_when_one_is_answered"),
         Row("LARGE_MESSAGES", l::LARGE_MESSAGES as u64, "large messages that a process takes in and answers at a time",
             "they wait for a place", "tests/it/limits/memory.rs writes_sent_at_once_over_stdio_are_held_two_at_a_time"),
-        Row("LARGE_MS", l::LARGE_MS, "how long a large body or message may take to arrive", "HTTP 408; WebSocket 4002",
+        Row("LARGE_MS", l::LARGE_MS, "how long a large body or message may take to arrive", "HTTP 408; WebSocket 4003",
             "src/face/mcp/http/bodies.rs a_large_body_that_does_not_come_gives_its_place_back"),
         Row("LASTING_BYTES", l::LASTING_BYTES as u64, "the message of a wait, and `initialize`",
             "`too_large`; JSON-RPC -32602", "tests/it/limits/calls.rs a_wait_in_a_large_message_is_refused"),

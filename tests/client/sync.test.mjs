@@ -347,6 +347,37 @@ describe('the connection', () => {
     assert.equal(opened.length, 1);
   });
 
+  test('is not dead while what was said goes out, however slowly', async () => {
+    const stage = new Stage();
+    const { network, world } = stage;
+    let unsent = 0;
+    const Slow = class extends network.WebSocket {
+      get bufferedAmount() {
+        return unsent;
+      }
+    };
+    const { mc } = await stage.client({ WebSocket: Slow });
+    network.turn(false);
+    mc.set_value('k', 'large');
+    for (unsent = 10; unsent > 0; unsent -= 1) {
+      await world.run(14_000);
+      assert.equal(mc.connectionState, 'connected');
+    }
+    await world.run(45_000);
+    assert.notEqual(mc.connectionState, 'connected');
+  });
+
+  test('that is too slow for an edit is told of, and the edit waits for a faster one', async () => {
+    const stage = new Stage();
+    const { mc, errors } = await stage.client();
+    mc.set_value('k', 'large');
+    for (const line of [...stage.network.sockets]) line.end(4003, 'a large message takes too long to arrive', true);
+    await stage.world.run(100);
+    assert.deepEqual([errors, mc.pending], [[['too_slow', 'k']], 1]);
+    await stage.world.run(10_000);
+    assert.deepEqual([stage.server.keys.get('k').value, errors.length], ['large', 1]);
+  });
+
   test('that is dead without a word is found out', async () => {
     const stage = new Stage();
     const { mc } = await stage.client();

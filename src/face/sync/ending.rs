@@ -62,7 +62,7 @@ impl Socket {
             End::Lost => (4001, "the right to be here was taken back"),
             End::Stopping => (1001, "the server stops"),
             End::TooSlow => (4002, "too slow"),
-            End::TooLong => (4002, "a large message takes too long to arrive"),
+            End::TooLong => (4003, "a large message takes too long to arrive"),
             End::Silent => (4000, "no sign of life"),
             End::Broken(1009) => (1009, "a message is too large"),
             End::Broken(code) => (code, "no message of this protocol"),

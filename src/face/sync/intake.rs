@@ -71,6 +71,11 @@ impl<S> Intake<S> {
         }
     }
 
+    /// Whether a large message is under way: whoever sends it can say nothing else meanwhile.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.large, Large::None)
+    }
+
     /// Gives a large message its place and its time.
     fn poll_may_come(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.messages.bytes <= limits::LARGE_BYTES as u64 {

@@ -165,7 +165,7 @@ impl Socket {
             return Some(End::TooLong);
         }
         if self.alarms.ping <= now {
-            if self.alarms.alive + SILENT <= now {
+            if self.alarms.alive + SILENT <= now && !self.ws.get_ref().is_busy() {
                 return Some(End::Silent);
             }
             self.alarms.ping = now + PING_EVERY;

@@ -102,6 +102,7 @@ export class Engine extends Line {
 
   closed(now, code, reason) {
     if (code === 1009 && this.isOpen) this.#tooLarge(this.queue.largest());
+    if (code === 4003 && this.isOpen) this.#tooSlow(this.queue.largest());
     super.closed(now, code, reason);
   }
 
@@ -239,6 +240,12 @@ export class Engine extends Line {
   #tooLarge(edit) {
     const what = edit && `The value of "${edit.key}" is larger than the server takes`;
     if (edit) this.#refuse(edit, { code: 'too_large', message: what });
+  }
+
+  /** It stays in the queue: the connection may become faster. */
+  #tooSlow({ key } = {}) {
+    const message = `The value of "${key}" does not get to the server in its time over this connection`;
+    if (key !== undefined) this.do({ do: 'error', error: { code: 'too_slow', message, key } });
   }
 
   /** Keys that the server told of, with what they were. */

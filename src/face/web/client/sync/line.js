@@ -21,6 +21,8 @@ export class Line {
   #effects = [];
   #attempts = 0;
   #isPinged = false;
+  /** Bytes that had not gone out when the server was waited for. */
+  #unsent = 0;
 
   constructor({ random, pauses = PAUSE_MS }) {
     this.#random = random;
@@ -64,19 +66,20 @@ export class Line {
     this.#end('stopped', 'disconnected', Infinity);
   }
 
-  /** Connects now instead of after the pause, or looks whether the connection is still there. */
-  hurry(now) {
+  /** Connects now instead of after the pause, or looks whether the connection is still there. `unsent` as in `tick`. */
+  hurry(now, unsent = 0) {
     if (this.phase === 'waiting') this.#open(now);
-    else if (this.phase === 'live' && !this.#isPinged && !this.hasOwnDeadline()) this.#ping(now);
+    else if (this.phase === 'live' && !this.#isPinged && !this.hasOwnDeadline()) this.#ping(now, unsent);
   }
 
-  /** The deadline has come, or something close to it. */
-  tick(now) {
+  /** The deadline has come, or something close to it. `unsent`: bytes that were said and have not gone out. */
+  tick(now, unsent = 0) {
     if (now < this.deadline) return;
     if (this.phase === 'waiting') this.#open(now);
+    else if (this.#isPinged && unsent < this.#unsent) this.#await(now, unsent);
     else if (this.phase === 'opening' || this.#isPinged) this.#giveUp(now, 'The server does not answer');
     else if (this.hasOwnDeadline()) this.due(now);
-    else this.#ping(now);
+    else this.#ping(now, unsent);
   }
 
   /** There is no token, or no connection with it. `isRefused`: the server said no. */
@@ -113,10 +116,16 @@ export class Line {
     this.deadline = now + SILENCE_MS;
   }
 
-  #ping(now) {
+  #ping(now, unsent) {
     this.#isPinged = true;
-    this.deadline = now + PONG_MS;
+    this.#await(now, unsent);
     this.do({ do: 'send', text: '{"type":"ping"}' });
+  }
+
+  /** The ping comes after what is still to go out: as long as that goes, the server need not have answered. */
+  #await(now, unsent) {
+    this.#unsent = unsent;
+    this.deadline = now + PONG_MS;
   }
 
   #open(now) {

@@ -69,7 +69,9 @@ export class Runner {
     this.run(() => this.#line.stop());
   }
 
-  hurry = () => this.run(() => this.#line.hurry(this.clock.now()));
+  hurry = () => this.run(() => this.#line.hurry(this.clock.now(), this.#unsent()));
+
+  #unsent = () => this.#socket?.bufferedAmount ?? 0;
 
   send(text) {
     this.#socket?.send(text);
@@ -87,7 +89,7 @@ export class Runner {
   }
 
   #tick() {
-    this.run(() => this.#line.tick(this.clock.now()));
+    this.run(() => this.#line.tick(this.clock.now(), this.#unsent()));
   }
 
   #open({ query }) {
