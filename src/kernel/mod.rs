@@ -92,6 +92,8 @@ pub struct Caller {
     pub waits: Arc<Semaphore>,
     /// Size of the message that the call came in, if it is not small: it is kept as long as the call.
     pub message_bytes: usize,
+    /// The call reaches no other instance than the one it is made for, whatever else they may do.
+    pub is_confined: bool,
 }
 
 impl Caller {
@@ -115,7 +117,17 @@ impl Caller {
 
     fn by(principal: Principal, mode: Mode, actor: Actor) -> Self {
         let (leaving, waits) = (CancellationToken::new(), Arc::new(Semaphore::new(limits::WAITS_OF_SESSION)));
-        Self { principal, mode, actor, existing_only: false, once: None, leaving, waits, message_bytes: 0 }
+        Self {
+            principal,
+            mode,
+            actor,
+            existing_only: false,
+            once: None,
+            leaving,
+            waits,
+            message_bytes: 0,
+            is_confined: false,
+        }
     }
 }
 

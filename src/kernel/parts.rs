@@ -83,6 +83,13 @@ impl Parts {
 #[derive(Debug)]
 pub struct Part(Option<(Parts, (Lasting, String))>);
 
+impl Part {
+    /// The user whose it is; nothing for who may take all.
+    pub fn user(&self) -> Option<&str> {
+        self.0.as_ref().map(|(_, (_, user))| user.as_str())
+    }
+}
+
 impl Drop for Part {
     fn drop(&mut self) {
         let Some((parts, place)) = self.0.take() else { return };

@@ -1,6 +1,6 @@
 //! How a socket ends, and how its client is told.
 
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, io, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
@@ -13,6 +13,8 @@ use super::{
     socket::{Socket, write},
 };
 
+/// How long what a client has said may take to be done when it has gone.
+const FINISH: Duration = Duration::from_secs(5);
 /// How long a client has to take its leave.
 const LEAVE: Duration = Duration::from_millis(200);
 
@@ -49,6 +51,13 @@ impl Socket {
                 tracing::warn!(%error, "a socket cannot be served");
                 End::Broken(1011)
             }
+        }
+    }
+
+    /// Does what the client has said and that is not done: an older client says it and goes, and knows of no answer.
+    pub(super) async fn finish(&mut self, end: End) {
+        if !matches!(end, End::Deleted | End::Lost) {
+            timeout(FINISH, self.turns.finish(&self.seat)).await.unwrap_or_default();
         }
     }
 
@@ -95,6 +104,7 @@ impl Socket {
 /// What a fault of the connection means.
 pub(super) fn broken(error: &Error) -> End {
     match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => End::Broken(1002),
         Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed => End::Gone,
         Error::Capacity(_) => End::Broken(1009),
         Error::Utf8(_) => End::Broken(1007),

@@ -2,9 +2,10 @@
 //! place before it goes on, as large bodies of other faces do, and has to arrive in its time.
 
 use std::{
+    collections::HashMap,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,41 +22,104 @@ use crate::model::limits;
 /// How long a large message may take to arrive once it has its place.
 const ARRIVE: Duration = Duration::from_millis(limits::LARGE_MS);
 
+/// Places for large messages that come in: few at a time, and one of each user, so that nobody has them all. Whose the
+/// server is may take all.
+pub(super) struct Landings {
+    all: Arc<Semaphore>,
+    of_users: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+/// Those that one connection takes.
+#[derive(Clone)]
+pub(super) struct Landing {
+    all: Arc<Semaphore>,
+    of_user: Option<Arc<Semaphore>>,
+}
+
+/// The place of one message. Dropped, it is free again.
+pub(super) struct Place {
+    #[expect(dead_code, reason = "they are free again when it is dropped")]
+    held: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+}
+
+impl Landings {
+    /// All free.
+    pub(super) fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)), of_users: Mutex::default() }
+    }
+
+    /// For a connection of a user.
+    pub(super) fn of(&self, user: Option<&str>) -> Landing {
+        // Each change is a single step, so the map is whole even if a holder panicked.
+        let mut of_users = self.of_users.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_user = user.map(|user| {
+            of_users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
+                of_users.retain(|_, places| places.strong_count() > 0);
+                let places = Arc::new(Semaphore::new(1));
+                of_users.insert(user.to_owned(), Arc::downgrade(&places));
+                places
+            })
+        });
+        Landing { all: Arc::clone(&self.all), of_user }
+    }
+}
+
+impl Landing {
+    /// The next place that is free. They are never closed.
+    async fn take(self) -> Option<Place> {
+        let of_user = match self.of_user {
+            Some(places) => Some(places.acquire_owned().await.ok()?),
+            None => None,
+        };
+        Some(Place { held: (self.all.acquire_owned().await.ok()?, of_user) })
+    }
+}
+
 /// A connection, read with an eye on its messages.
 pub(super) struct Intake<S> {
     /// Nothing where it has moved on.
     connection: Option<S>,
-    places: Arc<Semaphore>,
+    landing: Landing,
     messages: Messages,
     large: Large,
+    written: u64,
 }
 
 /// The large message that is coming in.
 enum Large {
     None,
-    Waiting(BoxFuture<'static, Option<OwnedSemaphorePermit>>),
+    Waiting(BoxFuture<'static, Option<Place>>),
     /// With its place, until then.
-    Coming(OwnedSemaphorePermit, Instant),
+    Coming(Place, Instant),
 }
 
 impl<S> Intake<S> {
-    /// Of a connection that speaks WebSocket from now on. Large messages take one of these places.
-    pub(super) fn of(connection: S, places: Arc<Semaphore>) -> Self {
-        Self { connection: Some(connection), places, messages: Messages::default(), large: Large::None }
+    /// Of a connection that speaks WebSocket from now on. Large messages take these places.
+    pub(super) fn of(connection: S, landing: Landing) -> Self {
+        Self { connection: Some(connection), ..Self::moved_on(landing) }
+    }
+
+    fn moved_on(landing: Landing) -> Self {
+        Self { connection: None, landing, messages: Messages::default(), large: Large::None, written: 0 }
     }
 
     /// Moves the connection on. What stays here is at its end.
     pub(super) fn moved(&mut self) -> Self {
-        let places = Arc::clone(&self.places);
-        std::mem::replace(self, Self { connection: None, places, messages: Messages::default(), large: Large::None })
+        let landing = self.landing.clone();
+        std::mem::replace(self, Self::moved_on(landing))
     }
 
     /// The place of a message that has come in whole, if it is large.
-    pub(super) fn arrived(&mut self) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn arrived(&mut self) -> Option<Place> {
         match std::mem::replace(&mut self.large, Large::None) {
             Large::Coming(place, _) => Some(place),
             Large::Waiting(_) | Large::None => None,
         }
+    }
+
+    /// Bytes that the connection has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Whether everything that was read of the connection is messages that are whole, of which there were so many.
@@ -84,8 +148,7 @@ impl<S> Intake<S> {
         loop {
             match &mut self.large {
                 Large::None => {
-                    let place = Arc::clone(&self.places).acquire_owned();
-                    self.large = Large::Waiting(place.map(Result::ok).boxed());
+                    self.large = Large::Waiting(self.landing.clone().take().boxed());
                 }
                 Large::Waiting(place) => match ready!(place.poll_unpin(context)) {
                     Some(place) => self.large = Large::Coming(place, Instant::now() + ARRIVE),
@@ -109,16 +172,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Intake<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(connection).poll_read(context, buffer))?;
         self.messages.pass(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
+        // It would be taken in whole before it is found out.
+        if self.messages.is_wrong { Poll::Ready(Err(io::ErrorKind::InvalidData.into())) } else { Poll::Ready(Ok(())) }
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Intake<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.connection {
-            Some(connection) => Pin::new(connection).poll_write(context, bytes),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let taken = ready!(Pin::new(connection).poll_write(context, bytes))?;
+        self.written += taken as u64;
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -145,6 +211,8 @@ struct Messages {
     bytes: u64,
     /// Messages that have come in whole, pings and the like too.
     whole: u64,
+    /// A ping or the like is longer than those may be (section 5.5).
+    is_wrong: bool,
 }
 
 /// What ends with a frame.
@@ -199,7 +267,9 @@ impl Messages {
             _ if is_last => Ends::Message,
             _ => Ends::Piece,
         };
-        if self.ends != Ends::Control {
+        if self.ends == Ends::Control {
+            self.is_wrong |= length > 125;
+        } else {
             self.bytes = if opcode == 0 { self.bytes.saturating_add(length) } else { length };
             self.is_open = !is_last;
         }
@@ -260,6 +330,24 @@ mod tests {
         assert_eq!(seen, expected);
         messages.pass(&[0x81, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 1, 2, 3, 4]);
         assert_eq!((messages.bytes, messages.is_between()), (0x7f00_0000, false));
+    }
+
+    #[tokio::test]
+    async fn a_user_has_one_place_and_whose_the_server_is_has_all() {
+        let landings = Landings::new();
+        let ann = landings.of(Some("ann")).take().await.unwrap();
+        let mut again = landings.of(Some("ann")).take().boxed();
+        assert!((&mut again).now_or_never().is_none());
+        // Who waits is in nobody's way.
+        let bob = landings.of(Some("bob")).take().now_or_never().unwrap();
+        assert!(landings.of(None).take().now_or_never().is_none());
+        drop((ann, bob));
+        drop(again.await.unwrap());
+        let all = [landings.of(None).take().await, landings.of(None).take().now_or_never().unwrap()];
+        assert!(all.iter().all(Option::is_some));
+        assert_eq!(landings.of_users.lock().unwrap().len(), 2);
+        drop(landings.of(Some("cem")));
+        assert_eq!(landings.of_users.lock().unwrap().len(), 1, "nothing is kept of who has left");
     }
 
     proptest! {

@@ -190,6 +190,7 @@ impl Sockets {
             return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
         };
         let part = self.kernel.part(&caller.principal, Lasting::Socket).map_err(|error| unavailable(&error))?;
+        let landing = self.places.landings.of(part.user());
         let place = (place(&self.open)?, part);
         let hub = self.hubs.hub(&seat.located().id).map_err(|error| unavailable(&error))?;
         let form = if asked.get("v").is_some_and(|version| version == "2") { Form::Ours } else { Form::Old };
@@ -223,7 +224,7 @@ impl Sockets {
             leaving: self.leaving.clone(),
             place,
         });
-        Ok(upgrade.answer(self.places.coming(), move |wire| socket::serve(wire, beginning)))
+        Ok(upgrade.answer(landing, move |wire| socket::serve(wire, beginning)))
     }
 
     /// Who shows what; who shows nothing that holds is told of in the trail.

@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::access::sign_in::Watched;
+use crate::{access::sign_in::Watched, model::limits};
 
 use super::{
     Form,
@@ -20,6 +20,8 @@ use super::{
 const SILENT: Duration = Duration::from_mins(1);
 /// A client that takes nothing for so long is let go; a little before the connection itself does that.
 const STALLED: Duration = Duration::from_secs(28);
+/// Time in which a client has to take what is large: few of those go out at a time.
+const LARGE: Duration = Duration::from_millis(limits::LARGE_MS);
 /// Least time between two positions.
 pub(super) const POSITION_EVERY: Duration = Duration::from_secs(1);
 /// How often the sign-in of a page is looked at.
@@ -32,14 +34,32 @@ pub(super) struct Alarms {
     pub(super) ping: Instant,
     /// The last sign of life.
     pub(super) alive: Instant,
-    /// Since when nothing could be written that is to be written.
-    pub(super) stuck: Option<Instant>,
+    /// What is to be written cannot be, or not all of it.
+    pub(super) stuck: Option<Stuck>,
     /// When the client is told where it is, if it is to be.
     pub(super) position: Option<Instant>,
     /// When it is told who is there, if that has changed; and when it was told last.
     pub(super) presence: Option<Instant>,
     pub(super) presence_told: Instant,
     pub(super) look: Instant,
+}
+
+/// A client that does not take all at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stuck {
+    /// Since when.
+    begun: Instant,
+    /// When it was last seen to take something, and how much it had taken in all.
+    moved: Instant,
+    written: u64,
+}
+
+impl Stuck {
+    /// From now on, by a client that has taken so many bytes.
+    pub(super) fn at(written: u64) -> Self {
+        let now = Instant::now();
+        Self { begun: now, moved: now, written }
+    }
 }
 
 impl Socket {
@@ -148,7 +168,7 @@ impl Socket {
         let alarms = &self.alarms;
         let mut next = alarms.ping;
         next = self.ws.get_ref().until().map_or(next, |until| next.min(until));
-        next = alarms.stuck.map_or(next, |stuck| next.min(stuck + STALLED));
+        next = alarms.stuck.map_or(next, |stuck| next.min(stuck.moved + STALLED));
         next = alarms.position.map_or(next, |position| next.min(position));
         next = alarms.presence.map_or(next, |presence| next.min(presence));
         if self.sign_in.is_some() { next.min(alarms.look + LOOK_EVERY) } else { next }
@@ -157,8 +177,12 @@ impl Socket {
     /// Does what is due.
     pub(super) fn alarm(&mut self) -> Option<End> {
         let now = Instant::now();
-        if self.alarms.stuck.is_some_and(|stuck| stuck + STALLED <= now) {
-            return Some(End::TooSlow);
+        if let Some(stuck) = self.alarms.stuck.as_mut().filter(|stuck| stuck.moved + STALLED <= now) {
+            let written = self.ws.get_ref().written();
+            if stuck.written == written || (self.large.is_some() && stuck.begun + LARGE <= now) {
+                return Some(End::TooSlow);
+            }
+            (stuck.moved, stuck.written) = (now, written);
         }
         // The clock is set for it by the next ping at the latest, which is long before.
         if self.ws.get_ref().until().is_some_and(|until| until <= now) {
@@ -194,7 +218,7 @@ impl Socket {
     pub(super) fn tell_position(&mut self) {
         self.alarms.position = None;
         if let Some(log) = self.hub.log_at(self.cursor) {
-            let position = ToClient::Position { seq: self.cursor, log: &log }.text();
+            let position = ToClient::Position { seq: self.cursor, log: &self.sight.mark(&log) }.text();
             self.send(position);
         }
     }

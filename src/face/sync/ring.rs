@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{
     model::{instance::InstanceId, limits, search::Stand},
-    ops::keys::broadcast::{Facts, Happened, Shown, Slice, Value, What},
+    ops::keys::broadcast::{Facts, Happened, Slice, Value, What},
 };
 
 use super::{
@@ -70,7 +70,7 @@ impl Frame {
                 Value::Here(text) => 3 * text.len(),
                 Value::Large(_) => 0,
             },
-            What::Gone { .. } => 0,
+            What::Was { .. } | What::Gone { .. } => 0,
             What::Cleared { kept } => 100 * kept.len(),
         };
         value + 1500
@@ -87,8 +87,11 @@ impl Frame {
                         _ => Passed::Text(self.written(form, || entry::updated(shown, form, self.instance.as_str()))),
                     };
                 }
-                self.hidden(form, sight, before.as_ref(), shown)
+                self.hidden(form, sight, before.as_ref(), &shown.name)
             }
+            // What it became since is still to come.
+            What::Was { name, after, .. } if sight.sees(name, after) => Passed::Nothing,
+            What::Was { name, before, .. } => self.hidden(form, sight, before.as_ref(), name),
             What::Gone { name, before, expired } => {
                 if !before.as_ref().is_some_and(|before| sight.sees(name, before)) {
                     return Passed::Nothing;
@@ -105,10 +108,10 @@ impl Frame {
     }
 
     /// The key was there for the socket, and is no more.
-    fn hidden(&self, form: Form, sight: &Sight, before: Option<&Facts>, shown: &Shown) -> Passed {
+    fn hidden(&self, form: Form, sight: &Sight, before: Option<&Facts>, name: &str) -> Passed {
         let cause = self.cause();
-        if before.is_some_and(|before| sight.sees(&shown.name, before)) {
-            Passed::Gone(to_client::deleted(&shown.name, cause, Why::Hidden, form))
+        if before.is_some_and(|before| sight.sees(name, before)) {
+            Passed::Gone(to_client::deleted(name, cause, Why::Hidden, form))
         } else {
             Passed::Nothing
         }

@@ -1,12 +1,13 @@
 //! What the client of a socket says, taken in from its connection.
 
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{
     Form,
     ending::{End, broken},
     from_client::{self, FromClient, Read},
+    intake::Place,
     socket::Socket,
     to_client::{self, PARSE_ERROR},
 };
@@ -38,7 +39,7 @@ impl Socket {
     }
 
     /// Takes the place of a message that has come in whole, if it is large.
-    fn arrived(&mut self) -> Option<OwnedSemaphorePermit> {
+    fn arrived(&mut self) -> Option<Place> {
         let place = self.ws.get_mut().arrived();
         if place.is_some() {
             // Its buffer goes when all has gone out, of which there may be nothing.
@@ -47,7 +48,7 @@ impl Socket {
         place
     }
 
-    fn said(&mut self, text: &str, place: Option<OwnedSemaphorePermit>) {
+    fn said(&mut self, text: &str, place: Option<Place>) {
         match from_client::read(text, self.form) {
             Read::Message(message) => match *message {
                 FromClient::Presence(asked) => {

@@ -20,6 +20,22 @@ impl Sight {
         facts.readable(self.mode) && self.is_wanted(name, &facts.tags)
     }
 
+    /// Where the log stands, as this socket is told: with the mode, for who comes back with other rights has not seen what
+    /// there is for them now, and may have seen what there is no more.
+    pub(super) fn mark(&self, log: &str) -> String {
+        format!("{log}-{}", self.mode.name())
+    }
+
+    /// The log of such words; nothing when they were told to somebody with other rights.
+    pub(super) fn marked<'l>(&self, words: &'l str) -> Option<&'l str> {
+        match words.rsplit_once('-') {
+            Some((log, mode)) if mode.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                (mode == self.mode.name()).then_some(log)
+            }
+            _ => Some(words),
+        }
+    }
+
     fn is_wanted(&self, name: &str, tags: &[String]) -> bool {
         let Subscribe { keys, prefixes, tags: wanted } = &self.only;
         if [keys, prefixes, wanted].iter().all(|list| list.is_empty()) {

@@ -30,7 +30,7 @@ use super::{
     from_client::Subscribe,
     heard::Heard,
     hub::{Hub, Presence},
-    passing::{Alarms, POSITION_EVERY},
+    passing::{Alarms, POSITION_EVERY, Stuck},
     sight::Sight,
     state::{From, Next, Piece, Places, Reader},
     to_client::{Limits, ToClient},
@@ -42,8 +42,10 @@ use super::{
 pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
 /// Least time between two lists of who is there.
 const PRESENCE_EVERY: Duration = Duration::from_millis(250);
-/// Answers that may wait to be taken; beyond that the client is read no further.
+/// Answers that may wait to be taken, and their bytes; beyond that the client is read no further and nothing more is done
+/// for it.
 const ANSWERS: usize = 512;
+const ANSWERS_BYTES: usize = 4 * 1024 * 1024;
 
 /// Everything that a socket begins with.
 pub(super) struct Beginning {
@@ -118,6 +120,7 @@ pub(super) fn serve(ws: Wire, beginning: Box<Beginning>) -> impl Future<Output =
     let mut socket = Box::new(Socket::new(ws, *beginning));
     async move {
         let end = socket.work().await;
+        socket.finish(end).await;
         socket.close(end).await;
     }
 }
@@ -223,7 +226,7 @@ impl Socket {
     /// Says who the client is here.
     pub(super) fn greet(&mut self) {
         // Who cannot read has lost the right, or the instance is gone: the next read ends it.
-        let log = self.seat.read(|tx, _| catch_up::stand(tx)).unwrap_or_default();
+        let log = self.seat.read(|tx, _| Ok(self.sight.mark(&catch_up::stand(tx)?))).unwrap_or_default();
         let located = self.seat.located();
         let limits = Limits {
             message_bytes: limits::MESSAGE_BYTES,
@@ -244,9 +247,16 @@ impl Socket {
         self.send(hello);
     }
 
+    /// Whether the client has to take answers first.
+    fn is_full(&self) -> bool {
+        self.out.len() >= ANSWERS || self.out.iter().map(Message::len).sum::<usize>() > ANSWERS_BYTES
+    }
+
     /// Starts what can be started.
     fn advance(&mut self) {
-        self.turns.advance(&self.seat);
+        if !self.is_full() {
+            self.turns.advance(&self.seat);
+        }
         if self.reading.is_none()
             && self.out.is_empty()
             && self.is_flushed
@@ -265,9 +275,9 @@ impl Socket {
     /// Waits for whatever comes first.
     async fn event(&mut self, ends: Pin<&mut impl Future<Output = End>>, clock: Pin<&mut Sleep>) -> Event {
         if !self.is_flushed && self.alarms.stuck.is_none() {
-            self.alarms.stuck = Some(Instant::now());
+            self.alarms.stuck = Some(Stuck::at(self.ws.get_ref().written()));
         }
-        let may_read = self.turns.has_room() && self.out.len() < ANSWERS;
+        let may_read = self.turns.has_room() && !self.is_full();
         let is_live = self.reading.is_none() && self.next.is_empty() && self.out.is_empty();
         let (ws, out, is_flushed) = (&mut self.ws, &mut self.out, self.is_flushed);
         let io = poll_fn(|context| {
@@ -320,7 +330,8 @@ impl Socket {
         let Piece { messages, next, from: From { seq, .. }, place } = piece;
         let is_silent = messages.is_empty();
         self.out.extend(messages.into_iter().map(Message::Text));
-        self.large = place;
+        // Where nothing goes out there is nothing that would give it back.
+        self.large = place.filter(|_| !is_silent);
         if let Some(next) = next {
             self.next.push_front(next);
         } else {

@@ -23,6 +23,7 @@ use crate::{
 use super::{
     Form,
     entry::{self, Entries},
+    intake::Landings,
     sight::Sight,
     to_client::{self, Cause, ToClient, Why},
 };
@@ -34,19 +35,14 @@ const READS: usize = 8;
 pub(super) struct Places {
     reads: Arc<Semaphore>,
     large: Arc<Semaphore>,
-    coming: Arc<Semaphore>,
+    pub(super) landings: Landings,
 }
 
 impl Places {
     /// All free.
     pub(super) fn new() -> Self {
-        let large = || Arc::new(Semaphore::new(limits::LARGE_MESSAGES));
-        Self { reads: Arc::new(Semaphore::new(READS)), large: large(), coming: large() }
-    }
-
-    /// Those for large messages that come in.
-    pub(super) fn coming(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.coming)
+        let large = Arc::new(Semaphore::new(limits::LARGE_MESSAGES));
+        Self { reads: Arc::new(Semaphore::new(READS)), large, landings: Landings::new() }
     }
 
     /// A place for a large message that goes out.
@@ -140,9 +136,13 @@ impl Reader {
 
     async fn missed(&self, since: u64, log: Option<String>) -> Result<(Result<Missed, Whole>, From), OpError> {
         let sight = Arc::clone(&self.sight);
+        let log = match log.as_deref().map(|words| sight.marked(words).ok_or(Whole::OtherRights)).transpose() {
+            Ok(log) => log.map(str::to_owned),
+            Err(whole) => return Ok((Err(whole), From::default())),
+        };
         let look = move |tx: &mut Tx<'_>, _: &Cx| {
             let missed = catch_up::missed(tx, since, log.as_deref(), |name, facts| sight.sees(name, facts))?;
-            Ok((missed, From { seq: tx.seq(), log: catch_up::stand(tx)? }))
+            Ok((missed, From { seq: tx.seq(), log: sight.mark(&catch_up::stand(tx)?) }))
         };
         self.look(look).await
     }
@@ -163,7 +163,7 @@ impl Reader {
             let look = move |tx: &mut Tx<'_>, _: &Cx| {
                 let sees = |name: &str, facts: &Facts| sight.sees(name, facts);
                 let (shown, next) = broadcast::page(tx, after.as_deref(), bytes, is_whole, sees)?;
-                Ok((shown, next, From { seq: tx.seq(), log: catch_up::stand(tx)? }))
+                Ok((shown, next, From { seq: tx.seq(), log: sight.mark(&catch_up::stand(tx)?) }))
             };
             let read = self.look(look).await?;
             // An older client knows of no pieces: what does not fit into a small message is read whole, in its turn.
@@ -246,13 +246,16 @@ impl Reader {
 
     /// What happened since, or from now on. Who begins is told even if that is nothing.
     async fn changes(self, since: Option<(u64, Option<String>)>, is_first: bool) -> Result<Piece, OpError> {
-        let mode = self.sight.mode;
+        let sight = Arc::clone(&self.sight);
         let look = move |tx: &mut Tx<'_>, _: &Cx| {
             let head = tx.seq();
-            let (since, log) = since.clone().unwrap_or((head, None));
-            let gap = catch_up::gap(tx, tx.view().position()?, since, log.as_deref())?;
-            let (changes, seq) = if gap.is_some() { (Vec::new(), head) } else { live::changes(tx, mode, since)? };
-            let log = if seq == head { Some(catch_up::stand(tx)?) } else { None };
+            let (since, words) = since.clone().unwrap_or((head, None));
+            let gap = match words.as_deref().map(|words| sight.marked(words)) {
+                Some(None) => Some(Whole::OtherRights),
+                log => catch_up::gap(tx, tx.view().position()?, since, log.flatten())?,
+            };
+            let (changes, seq) = if gap.is_some() { (Vec::new(), head) } else { live::changes(tx, sight.mode, since)? };
+            let log = if seq == head { Some(sight.mark(&catch_up::stand(tx)?)) } else { None };
             Ok((changes, seq, head, log, gap.map(Whole::name)))
         };
         let (changes, seq, head, log, reason) = self.look(look).await?;

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
-    io::{AsyncWriteExt as _, DuplexStream, duplex},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     time::{Instant, sleep_until},
 };
 use tokio_tungstenite::{
@@ -90,6 +90,28 @@ async fn a_client_that_takes_nothing_is_told_so_after_half_a_minute() {
     sleep_until(begun + Duration::from_millis(28_100)).await;
     let code = closed(&mut stalled).await.map(|frame| u16::from(frame.code));
     assert_eq!(code, Some(4002));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_slowly_is_not_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut slow, mut writer] = clients(&folder, [4096, 1 << 20]).await;
+    let value = "x".repeat(60_000);
+    writer.send(Message::text(format!(r#"{{"type":"set","key":"k","value":"{value}","opId":"1"}}"#))).await.unwrap();
+    while !writer.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+    let mut taken = 0;
+    let begun = Instant::now();
+    while taken < 60_000 {
+        sleep_until(Instant::now() + Duration::from_secs(3)).await;
+        taken += slow.get_mut().read(&mut [0; 4096]).await.unwrap();
+    }
+    // It is there, and says so.
+    assert!(begun.elapsed() > Duration::from_secs(40));
+    slow.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
+    let mut rest = Vec::new();
+    while !String::from_utf8_lossy(&rest).contains(r#"{"type":"pong""#) {
+        assert_ne!(slow.get_mut().read_buf(&mut rest).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

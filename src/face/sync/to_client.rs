@@ -60,7 +60,7 @@ pub(super) enum ToClient<'a> {
         /// Keys that are gone, or may not be read any more.
         #[serde(skip_serializing_if = "Option::is_none")]
         deleted: Option<&'a [String]>,
-        /// Why it is all keys although fewer were asked for: log_truncated or other_log.
+        /// Why it is all keys although fewer were asked for: log_truncated, other_log or other_rights.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
     },
@@ -159,7 +159,7 @@ pub(super) enum ToClient<'a> {
         /// Where the log stands, to come back with; in the last message that is on its way.
         #[serde(skip_serializing_if = "Option::is_none")]
         log: Option<&'a str>,
-        /// Why nothing is told of what came before `seq`: log_truncated or other_log. Lists are to be asked for anew.
+        /// Why nothing is told of what came before `seq`: log_truncated, other_log or other_rights. Lists are to be asked for anew.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
     },

@@ -7,7 +7,6 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     kernel::{Caller, Kernel, seat::Seat},
@@ -31,6 +30,7 @@ use crate::{
 use super::{
     Form, Proving,
     from_client::{Auth, Call, Clear, Delete, FromClient, Set, Subscribe, key_name},
+    intake::Place,
 };
 
 /// What a message came to.
@@ -73,7 +73,7 @@ struct Sent {
 struct Taken {
     bytes: usize,
     #[expect(dead_code, reason = "it is free again when the message is done")]
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 /// A message that is done, and what it counted for.
@@ -128,7 +128,7 @@ impl Turns {
         message: FromClient,
         frame: &str,
         delivered: Option<Delivered>,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) {
         let key = match &message {
             FromClient::Set(Set { idempotency_key, .. })
@@ -157,6 +157,17 @@ impl Turns {
         match self.running.next().await {
             Some(finished) => self.finished(finished),
             None => std::future::pending().await,
+        }
+    }
+
+    /// Does all that was taken in but for what waits.
+    pub(super) async fn finish(&mut self, seat: &Seat) {
+        loop {
+            self.advance(seat);
+            if self.ordered == 0 && self.queue.is_empty() {
+                return;
+            }
+            drop(self.next().await);
         }
     }
 
@@ -204,7 +215,7 @@ impl Turns {
             FromClient::Call(call) => {
                 let waits = ops::find(call.op.as_str()).is_some_and(|entry| entry.meta.waits);
                 let (kernel, is_token) = (Arc::clone(&self.kernel), self.proving.is_token);
-                self.run(taken, !waits, true, called(kernel, seat, call, is_token));
+                self.run(taken, !waits, true, called(kernel, seat, call, is_token, bytes));
             }
             FromClient::Auth(auth) => {
                 let proving = self.proving.clone();
@@ -284,7 +295,7 @@ fn denied(what: &str) -> OpError {
     OpError::PermissionDenied { what: what.into(), remedy: String::new() }
 }
 
-async fn called(kernel: Arc<Kernel>, seat: Seat, call: Call, is_token: bool) -> Done {
+async fn called(kernel: Arc<Kernel>, seat: Seat, call: Call, is_token: bool, message_bytes: usize) -> Done {
     let Call { op, args, op_id, idempotency_key } = call;
     let result = async {
         let name = op.as_str();
@@ -300,7 +311,7 @@ async fn called(kernel: Arc<Kernel>, seat: Seat, call: Call, is_token: bool) -> 
         }
         let instance = InstanceRef::Id(seat.located().id.clone());
         let caller = if is_beyond { seat.beyond() } else { seat.caller().clone() };
-        let caller = Caller { once: idempotency_key, ..caller };
+        let caller = Caller { once: idempotency_key, message_bytes, is_confined: is_token, ..caller };
         kernel.execute(&caller, &instance, name, Value::Object(args)).await
     };
     Done::Called { op_id: op_id.as_str().to_owned(), result: result.await }

@@ -1,14 +1,11 @@
 //! From a request to a WebSocket (RFC 6455, section 4.2).
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts},
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::sync::Semaphore;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -19,7 +16,7 @@ use tokio_tungstenite::{
 
 use crate::model::limits;
 
-use super::intake::Intake;
+use super::intake::{Intake, Landing};
 
 /// What one read of a connection takes at most, and what is kept for it as long as the socket lives.
 const READ_BUFFER: usize = 4 * 1024;
@@ -52,7 +49,7 @@ impl Upgrade {
     /// The answer to it. After that the socket is served; its large messages take these places.
     pub(super) fn answer<Served>(
         self,
-        places: Arc<Semaphore>,
+        landing: Landing,
         serve: impl FnOnce(Wire) -> Served + Send + 'static,
     ) -> Response<Body>
     where
@@ -63,7 +60,7 @@ impl Upgrade {
             match connection.await {
                 Ok(connection) => {
                     // In a place of its own, for which each socket would otherwise keep room.
-                    let wire = Box::pin(wire(Intake::of(TokioIo::new(connection), places))).await;
+                    let wire = Box::pin(wire(Intake::of(TokioIo::new(connection), landing))).await;
                     serve(wire).await;
                 }
                 Err(error) => tracing::debug!(%error, "a connection ended before it was a socket"),

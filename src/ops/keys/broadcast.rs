@@ -99,6 +99,15 @@ pub enum What {
         /// The key.
         shown: Box<Shown>,
     },
+    /// A key changed, and has changed again since: what its value was is not kept.
+    Was {
+        /// Its name.
+        name: String,
+        /// The key before, if it was there.
+        before: Option<Facts>,
+        /// What decided who might hear of it then.
+        after: Facts,
+    },
     /// A key went.
     Gone {
         /// Its name.
@@ -138,7 +147,8 @@ pub fn slice(tx: &Tx<'_>, since: u64) -> Result<Slice, OpError> {
             // A commit is whole in the log, so the row after it tells where it ends.
             let goes_on = match rows.peek() {
                 Some(next) => belongs(next),
-                None => tx.changes(row.seq, 1)?.first().is_some_and(belongs),
+                // Under an idempotency key the kept answer comes last, which is of another kind.
+                None => tx.changes(row.seq, 1)?.first().is_some_and(|next| next.kind == Key::KIND && belongs(next)),
             };
             if !goes_on {
                 let kept = kept(tx, row.transaction)?;
@@ -174,10 +184,11 @@ fn happened(tx: &Tx<'_>, row: Change) -> Result<Option<Happened>, OpError> {
     if key.value == Stored::Gone {
         // The log does not keep it; the key has it, unless it has changed again, which is then still to come.
         let record = tx.view().record(Key::KIND, &row.id)?.filter(|record| record.version == row.seq);
-        match record.and_then(|record| serde_json::from_str::<Key>(&record.body).ok()) {
-            Some(stored) => key = stored,
-            None => return Ok(None),
-        }
+        let Some(stored) = record.and_then(|record| serde_json::from_str::<Key>(&record.body).ok()) else {
+            let after = Facts::of(&key);
+            return Ok(Some(by.did(What::Was { name: row.id, before, after })));
+        };
+        key = stored;
     }
     Ok(Some(by.became(row.id, before, key, row.expires_at)))
 }

@@ -27,6 +27,8 @@ pub enum Whole {
     LogTruncated,
     /// The follower speaks of another log than this one.
     OtherLog,
+    /// The follower had other rights.
+    OtherRights,
 }
 
 impl Whole {
@@ -35,6 +37,7 @@ impl Whole {
         match self {
             Self::LogTruncated => "log_truncated",
             Self::OtherLog => "other_log",
+            Self::OtherRights => "other_rights",
         }
     }
 }

@@ -143,3 +143,35 @@ fn sets_sent_at_once_over_sockets_are_held_two_at_a_time_and_leave_nothing_with_
     sockets.extend((201..=200 + SENT).map(sent));
     is_that_of_two(of_one, peak(server.pid()));
 }
+
+#[test]
+fn answers_that_nobody_takes_are_not_made() {
+    let env = Env::new();
+    let server = Server::start(command(&env, &["serve", "--listen", "127.0.0.1:0"]), env.data());
+    let (proof, value) = (server.bearer(), "x".repeat(3 * 1024 * 1024));
+    let headers = [("Authorization", proof.as_str()), ("Content-Type", "image/png")];
+    let put = server.send("PUT", "/v1/i/default/keys/k", &headers, &value);
+    assert!([200, 201].contains(&put.status), "{}", put.text());
+    let open = || Socket::synced(&server, "/sync/default?v=2", &proof).0;
+    let read = r#"{"type":"call","op":"read_key","args":{"key":"k"},"opId":"1"}"#;
+    let (mut taking, mut stalled) = (open(), open());
+    let mut take = |times: u64| {
+        for _ in 0..times {
+            taking.say(read);
+            drop(taking.next_of("result"));
+        }
+    };
+    take(5);
+    let before = peak(server.pid());
+    for _ in 0..60 {
+        stalled.say(read);
+    }
+    // In the time of these the others would have been made too.
+    take(20);
+    let grown = peak(server.pid()) - before;
+    for _ in 0..60 {
+        drop(stalled.next_of("result"));
+    }
+    say(&format!("60 answers of 3 MiB that nobody takes: {} MiB more at the peak", grown / MIB));
+    assert!(grown < 40 * MIB, "{} MiB", grown / MIB);
+}

@@ -219,6 +219,12 @@ impl Client {
         }
     }
 
+    /// Says goodbye and goes.
+    pub(crate) fn leave(mut self) {
+        drop(self.ws.close(None));
+        drop(self.ws.flush());
+    }
+
     /// What the connection is, for tests that do to it what no client should.
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
         self.ws.get_mut()

@@ -93,6 +93,13 @@ fn a_message_over_the_limit_and_no_text_close_the_socket_alone() {
     let (mut client, _) = world.old();
     client.stream().write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]).unwrap();
     assert_eq!(client.closed().0, 1007);
+    // A ping that claims to be large is not taken in.
+    let (mut client, _) = world.old();
+    let mut head = vec![0x89, 0xff];
+    head.extend((30_u64 << 20).to_be_bytes());
+    head.extend([0; 4]);
+    client.stream().write_all(&head).unwrap();
+    assert_eq!(client.closed().0, 1002);
     let (mut client, _) = world.old();
     client.stream().write_all(&[0xff, 0x80, 0, 0, 0, 0]).unwrap();
     assert_eq!(client.closed().0, 1002);

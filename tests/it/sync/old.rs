@@ -1,11 +1,13 @@
 //! The protocol of the first MindCache, as its clients speak it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{World, client::Client};
 use crate::{
     access::{key, local},
-    harness::mcp::text,
+    harness::{eventually, mcp::text},
 };
 
 #[test]
@@ -245,4 +247,44 @@ fn what_other_faces_do_is_told_and_in_the_order_of_the_prompt() {
     let names: Vec<String> = state["data"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, ["b", "c", "a"]);
     assert_eq!(text(&client.hello["name"]), "i");
+}
+
+#[test]
+fn a_large_value_that_has_changed_again_holds_nobody_up() {
+    let world = World::new();
+    let mut clients = [world.old().0, world.old().0, world.old().0];
+    for client in &mut clients {
+        // By the server's ping every 25 s it would go on too.
+        client.stream().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    }
+    let (mut ours, _) = world.ours();
+    let write = |number: u64| json!({"name": "write_key", "args": {"key": "k", "value": format!("{number}{}", "x".repeat(100_000))}});
+    for round in 0..4 {
+        let operations = [write(10 * round), write(10 * round + 1)];
+        ours.send(
+            &json!({"type": "call", "op": "batch", "args": {"mode": "all", "operations": operations}, "opId": "b"}),
+        );
+        ours.next_of("result");
+        for client in &mut clients {
+            let told = client.next_of("key_updated");
+            assert!(told["value"].as_str().unwrap().starts_with(&format!("{}x", 10 * round + 1)));
+        }
+    }
+}
+
+#[test]
+fn what_an_older_client_says_before_it_goes_is_done() {
+    let world = World::new();
+    world.call("write_key", &json!({"key": "last", "value": "none"}));
+    for number in 0..20 {
+        let (mut client, _) = world.old();
+        for key in ["a", "b", "c"] {
+            client.set(key, number.to_string());
+        }
+        client.say("{\"type\":\"ping\"}");
+        client.set("last", number.to_string());
+        client.leave();
+        let value = number.to_string();
+        eventually("the last set is done", || world.call("read_key", &json!({"key": "last"}))["value"] == value);
+    }
 }

@@ -170,6 +170,79 @@ fn who_was_told_of_its_own_key_by_the_answer_alone_hears_that_it_has_gone() {
 }
 
 #[test]
+fn who_comes_back_with_other_rights_is_shown_all_anew() {
+    let world = World::new();
+    world.call("write_key", &json!({"key": "own", "value": "v"}));
+    world.call("set_key_attributes", &json!({"key": "own", "system_tags": []}));
+    world.call("write_key", &json!({"key": "k", "value": "v"}));
+    let as_may = |permission: &str, more: &str| {
+        let token = world.token(&world.proof, Some(permission)).unwrap();
+        Client::synced(&world.server, &format!("{}?v=2&token={token}{more}", world.path), "").1
+    };
+    let read = as_may("read", "");
+    assert_eq!(read["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["k"]);
+    let since = |told: &Value| format!("&since={}&log={}", told["seq"], encoded(told["log"].as_str().unwrap()));
+    let all = as_may("admin", &since(&read));
+    assert_eq!((&all["full"], &all["reason"]), (&json!(true), &json!("other_rights")));
+    assert_eq!(all["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["k", "own"]);
+    assert_eq!(as_may("read", &since(&all))["reason"], "other_rights");
+    assert_eq!(as_may("read", &since(&read))["full"], false);
+}
+
+#[test]
+fn a_clear_that_is_done_once_is_told_to_all() {
+    let world = World::new();
+    world.call("write_key", &json!({"key": "k", "value": "v"}));
+    let (mut one, _) = world.ours();
+    let (mut two, _) = world.ours();
+    let (mut old, _) = world.old();
+    one.send(&json!({"type": "clear", "opId": "1", "idempotencyKey": "i"}));
+    one.next_of("ack");
+    assert_eq!(two.next_of("cleared")["kept"], json!([]));
+    old.next_of("cleared");
+}
+
+#[test]
+fn a_key_that_is_hidden_and_changes_again_at_once_is_told_gone() {
+    let world = World::new();
+    world.call("write_key", &json!({"key": "k", "value": "v", "tags": ["t"]}));
+    world.call("set_key_attributes", &json!({"key": "k", "history": "none"}));
+    let (mut client, _) = world.ours();
+    client.send(&json!({"type": "subscribe", "tags": ["t"]}));
+    assert_eq!(client.next_of("sync")["data"]["k"]["value"], "v");
+    let hide = json!({"name": "set_key_attributes", "args": {"key": "k", "tags": []}});
+    let write = json!({"name": "write_key", "args": {"key": "k", "value": "w"}});
+    world.call("batch", &json!({"mode": "all", "operations": [hide, write]}));
+    let gone = client.next_of("key_deleted");
+    assert_eq!((&gone["key"], &gone["hidden"]), (&json!("k"), &json!(true)), "{gone}");
+}
+
+#[test]
+fn a_token_for_an_instance_does_not_purge_what_was_copied_from_it() {
+    let world = World::new();
+    world.call("write_key", &json!({"key": "k", "value": "v"}));
+    world.call("write_key", &json!({"key": "k", "value": "w"}));
+    world.call("instance_clone", &json!({"instance": "i", "name": "copy"}));
+    let token = world.token(&world.proof, Some("admin")).unwrap();
+    let (mut client, _) = Client::synced(&world.server, &format!("{}?v=2&token={token}", world.path), "");
+    client.send(&json!({"type": "call", "op": "purge_key", "args": {"key": "k", "everywhere": true}, "opId": "1"}));
+    assert_eq!(client.next_of("result")["result"]["held_by"], json!([]));
+    let copied = world.env.cli(&["-i", "copy", "call", "key_history", r#"{"key":"k"}"#]).json();
+    assert!(copied.to_string().contains("\"v\""), "{copied}");
+}
+
+#[test]
+fn a_call_that_waits_keeps_no_large_message() {
+    let world = World::new();
+    let (mut client, _) = world.ours();
+    let more = "x".repeat(1_200_000);
+    client.send(
+        &json!({"type": "call", "op": "wait_for_change", "args": {"wait_ms": 45_000}, "opId": "1", "more": more}),
+    );
+    assert_eq!(client.next_where(|told| told["opId"] == "1")["code"], "too_large");
+}
+
+#[test]
 fn a_large_value_comes_by_reference_and_changes_nothing_when_it_is_the_same() {
     let world = World::new();
     let (mut client, _) = world.ours();
