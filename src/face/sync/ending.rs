@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, io, time::Duration};
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
@@ -56,9 +56,23 @@ impl Socket {
 
     /// Does what the client has said and that is not done: an older client says it and goes, and knows of no answer.
     pub(super) async fn finish(&mut self, end: End) {
-        if !matches!(end, End::Deleted | End::Lost) {
-            timeout(FINISH, self.turns.finish(&self.seat)).await.unwrap_or_default();
+        if matches!(end, End::Deleted | End::Lost) {
+            return;
         }
+        let all = async {
+            self.turns.finish(&self.seat).await;
+            // Where writing has failed, what came before may still be read.
+            while end == End::Gone && self.read_what_is_there() {
+                self.turns.finish(&self.seat).await;
+            }
+        };
+        timeout(FINISH, all).await.unwrap_or_default();
+    }
+
+    /// Takes in a message that has come already; whether there was one.
+    fn read_what_is_there(&mut self) -> bool {
+        let read = self.ws.next().now_or_never().flatten();
+        read.is_some_and(|read| self.read(Some(read)).is_none())
     }
 
     /// Takes leave.

@@ -219,10 +219,10 @@ impl Client {
         }
     }
 
-    /// Says goodbye and goes.
+    /// Says goodbye and goes when that was heard: what is under way when a connection is torn down is lost with it.
     pub(crate) fn leave(mut self) {
         drop(self.ws.close(None));
-        drop(self.ws.flush());
+        while self.step().is_ok() {}
     }
 
     /// What the connection is, for tests that do to it what no client should.
