@@ -276,14 +276,17 @@ export class MindCache {
 
   /** Whether it is one of many on a server. */
   readonly isCloud: boolean;
-  /** Whether everything that the server has was seen; always so without one. */
+  /** Whether everything that the server has was seen, but for large values; always so without one. */
   readonly isLoaded: boolean;
   readonly connectionState: ConnectionState;
   /** How many edits the server has not acknowledged yet. */
   readonly pending: number;
   /** The version of a key on the server, for `ifVersion`; 0 when it has none. */
   getVersion(key: string): number;
-  /** Resolves when everything that the server has was seen. Rejects when `disconnect()` comes first. */
+  /**
+   * Resolves when everything that the server has was seen. Large values, over 64 KiB, come after that: until then a key has
+   * the value before, or `undefined`. Rejects when `disconnect()` comes first.
+   */
   waitForSync(): Promise<void>;
   /** Resolves when the edits made so far are acknowledged or refused. Rejects when `disconnect()` comes first. */
   flush(): Promise<void>;

@@ -93,22 +93,38 @@ export class Base {
     this.#staged = null;
   }
 
-  /** The keys whose values are not here yet. */
-  missing = () => [...this.records].filter(([, record]) => record.isMissing).map(([key, { version }]) => ({ key, version }));
+  /** The keys whose values are not here yet, to be asked for anew. */
+  missing() {
+    const missing = [...this.records].filter(([, record]) => record.isMissing);
+    for (const [, record] of missing) record.error = undefined;
+    return missing.map(([key, { version }]) => ({ key, version }));
+  }
 
   /** A value that was asked for; false when the key has changed since. */
   fetched(key, version, value) {
     const record = this.records.get(key);
     if (!record?.isMissing || record.version !== version) return false;
-    this.records.set(key, { ...record, value, isMissing: false });
+    this.records.set(key, { ...record, value, isMissing: false, error: undefined });
     return true;
+  }
+
+  /** A value that was asked for and cannot be read. */
+  unread(key, version, error) {
+    const record = this.records.get(key);
+    if (record?.isMissing && record.version === version) this.records.set(key, { ...record, error });
+  }
+
+  /** Whether the value of a key is to come. */
+  isDue(key) {
+    const record = this.records.get(key);
+    return Boolean(record?.isMissing && !record.error);
   }
 
   /** A value that we wrote, at its version: it need not be asked for, and until a later one is here it is the latest. */
   written(key, version, value) {
     const record = this.records.get(key);
     if (!record?.isMissing || !(version <= record.version)) return;
-    this.records.set(key, { ...record, value, isMissing: version !== record.version });
+    this.records.set(key, { ...record, value, isMissing: version !== record.version, error: undefined });
   }
 
   restore({ instance, log, seq, records }) {

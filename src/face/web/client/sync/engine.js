@@ -7,7 +7,7 @@ import { Base } from './base.js';
 import { Conflicts } from './conflicts.js';
 import { errorOf, Line, SILENCE_MS } from './line.js';
 import { Queue } from './queue.js';
-import { after, attributesOf, message, needsValue } from './wire.js';
+import { after, attributesOf, message, writesValue } from './wire.js';
 
 /** Until an edit that the server could not take goes again. */
 export const AGAIN_MS = 1_000;
@@ -193,8 +193,15 @@ export class Engine extends Line {
   }
 
   /** A large value came, from `fetch`. */
-  fetched(key, version, value) {
+  fetched(key, version, value, now) {
     if (this.base.fetched(key, version, value)) this.#changed([[key]], true);
+    this.#send(now);
+  }
+
+  /** It cannot be read: edits that need it are not for ever. */
+  unread(key, version, error, now) {
+    this.base.unread(key, version, error);
+    this.#send(now);
   }
 
   #acknowledge(edit, version) {
@@ -258,8 +265,13 @@ export class Engine extends Line {
 
   #send(now) {
     if (this.phase !== 'live') return;
+    for (const key of this.queue.heldKeys()) if (!this.base.isDue(key)) this.queue.release(key);
     for (let edit = this.queue.next(); edit; edit = this.queue.next()) {
-      if (!edit.sent) this.#settle(edit);
+      if (this.queue.mustWait(edit) || (this.base.isDue(edit.key) && this.#needsFetched(edit))) {
+        this.queue.hold(edit);
+        continue;
+      }
+      if (!edit.sent && !this.#settle(edit)) continue;
       const text = JSON.stringify(message(edit));
       if (text.length > (this.limits.message_bytes ?? Infinity)) {
         this.#tooLarge(edit);
@@ -270,14 +282,33 @@ export class Engine extends Line {
     }
   }
 
-  /** Before an edit goes for the first time: defaults are for a key that is not there. */
-  #settle(edit) {
-    if (edit.kind === 'attributes' && needsValue(edit.attributes)) Object.assign(edit, { kind: 'set', value: this.view(edit.key)?.value });
-    if (!edit.defaults) return;
+  /** The edits of its key that are done before it, of those that are not acknowledged. */
+  #earlier(edit) {
     const edits = this.queue.ofKey(edit.key);
-    const before = edits.slice(0, edits.indexOf(edit)).reduce(after, this.base.records.get(edit.key));
+    return edits.slice(0, edits.indexOf(edit)).filter(({ isPast }) => !isPast);
+  }
+
+  /** Whether an edit is to write a value that is not here: what stands in its place must not be written. */
+  #needsFetched(edit) {
+    const isMissing = writesValue(edit) && this.base.records.get(edit.key)?.isMissing;
+    return Boolean(isMissing) && this.#earlier(edit).every(({ kind }) => kind === 'attributes');
+  }
+
+  /** Before an edit goes for the first time: defaults are for a key that is not there. False when it cannot go. */
+  #settle(edit) {
+    const before = this.#earlier(edit).reduce(after, this.base.records.get(edit.key));
+    if (writesValue(edit)) {
+      const gone = { code: 'not_found', message: `There is no key "${edit.key}" any more` };
+      if (!before || this.#needsFetched(edit)) {
+        this.#refuse(edit, before ? this.base.records.get(edit.key).error : gone);
+        return false;
+      }
+      Object.assign(edit, { kind: 'set', value: before.value });
+    }
+    if (!edit.defaults) return true;
     if (before) edit.defaults = undefined;
     else [edit.named, edit.attributes] = [edit.attributes, { ...edit.defaults, ...edit.attributes }];
+    return true;
   }
 
   /** It goes again later, unless one of its key went or goes after it: that one would be undone. */

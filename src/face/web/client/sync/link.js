@@ -212,10 +212,15 @@ export class Link {
       // After a loss all that is missing is asked for anew, and of a key that went the server tells.
       if (['offline', 'not_found'].includes(error.code)) return;
       if (LATER.includes(error.code)) this.#runner.clock.setTimeout(() => this.#fetch({ key, version }), AGAIN_MS);
-      else this.#fail({ code: 'fetch', message: `The value of "${key}" could not be read: ${error.message}`, key });
+      else this.#unread(key, version, `The value of "${key}" could not be read: ${error.message}`);
     };
-    const arrived = value => value !== undefined && this.#runner.run(() => this.#engine.fetched(key, version, value));
+    const arrived = value => value !== undefined && this.#runner.run(() => this.#engine.fetched(key, version, value, this.#runner.clock.now()));
     readValue((op, args) => this.call(op, args), { key, version, type }).then(arrived, failed);
+  }
+
+  #unread(key, version, message) {
+    this.#fail({ code: 'fetch', message, key });
+    this.#runner.run(() => this.#engine.unread(key, version, { code: 'fetch', message }, this.#runner.clock.now()));
   }
 
   #told(what, told) {

@@ -14,6 +14,8 @@ export class Queue {
   /** `[edit, turn]`: what is to be sent on this connection. An edit that moved or went has another turn. */
   #waiting = [];
   #flight = new Map();
+  /** By key: what cannot go yet, and what would go after it. */
+  #held = new Map();
   #bytes = 0;
   #turn = 0;
   #count = 0;
@@ -66,6 +68,7 @@ export class Queue {
   #insert(edit) {
     this.#turn += 1;
     edit.turn = this.#turn;
+    edit.isHeld = false;
     this.#edits.set(edit.id, edit);
     this.#waiting.push([edit, edit.turn]);
   }
@@ -108,6 +111,28 @@ export class Queue {
     this.#bytes += bytes;
   }
 
+  /** What `next` gave stays, and what comes after it of its key. */
+  hold(edit) {
+    this.#waiting.shift();
+    edit.isHeld = true;
+    this.#held.set(edit.key, [...(this.#held.get(edit.key) ?? []), [edit, edit.turn]]);
+  }
+
+  heldKeys = () => [...this.#held.keys()];
+
+  release(key) {
+    const held = this.#held.get(key);
+    this.#held.delete(key);
+    for (const [edit] of held) edit.isHeld = false;
+    this.#waiting.unshift(...held);
+  }
+
+  /** Whether one before it of its key is held. */
+  mustWait(edit) {
+    const edits = this.#held.size === 0 ? [] : this.ofKey(edit.key);
+    return edits.slice(0, edits.indexOf(edit)).some(({ isHeld }) => isHeld);
+  }
+
   /** The largest edit on its way, for a server that says no more than that something was too large. */
   largest() {
     const [id] = [...this.#flight].sort(([, a], [, b]) => b - a)[0] ?? [];
@@ -118,6 +143,7 @@ export class Queue {
   rewind() {
     this.#flight.clear();
     this.#bytes = 0;
+    for (const key of this.heldKeys()) this.release(key);
     this.#waiting = this.all().map(edit => [edit, edit.turn]);
   }
 
@@ -165,7 +191,7 @@ export class Queue {
 
   /** What `restore` takes. */
   saved() {
-    return this.all().map(({ turn: _, met: __, isPast: ___, isOver: ____, taken: _____, ...edit }) => edit);
+    return this.all().map(({ turn, met, isPast, isOver, isHeld, taken, ...edit }) => edit);
   }
 }
 

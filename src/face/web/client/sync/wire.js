@@ -33,7 +33,7 @@ export function message(edit) {
 }
 
 /** Whether an edit of attributes needs the value with it: its type is part of what is written. */
-export const needsValue = attributes => 'type' in attributes || 'contentType' in attributes;
+export const writesValue = ({ kind, attributes }) => kind === 'attributes' && ('type' in attributes || 'contentType' in attributes);
 
 const NAMES = ['type', 'contentType', 'contentTags', 'systemTags', 'zIndex'];
 
