@@ -88,3 +88,101 @@ describe('an edit of the type', () => {
     assert.deepEqual([stage.server.keys.has('k'), mc.has('k'), mc.pending, errors.at(-1)], [false, false, 0, ['not_found', 'k']]);
   });
 });
+
+describe('edits that an earlier start did not send', () => {
+  test('go as they would have gone: with defaults, and with the value whose type they change', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    stage.server.person('old', '{"a":1}');
+    const { mc } = await stage.client({ storage });
+    stage.network.turn(false);
+    await stage.world.run(60_000);
+    mc.set_value('new', 'x');
+    mc.set_attributes('old', { type: 'json' });
+    await stage.world.run(3_000);
+    mc.disconnect();
+    stage.network.turn(true);
+    const { mc: next, errors } = await stage.client({ storage });
+    await stage.world.run(10_000);
+    const [made, old] = ['new', 'old'].map(key => stage.server.keys.get(key));
+    assert.deepEqual([made.attributes.systemTags, old.attributes.type, old.value], [['SystemPrompt', 'LLMWrite'], 'json', '{"a":1}']);
+    assert.deepEqual([next.pending, errors, next.get_attributes('new').systemTags], [0, [], ['SystemPrompt', 'LLMWrite']]);
+  });
+
+  test('are the same again when they were sent', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    const { mc } = await stage.client({ storage });
+    stage.server.enqueue = () => {};
+    const first = sent(stage.sockets[0]);
+    mc.set_value('new', 'x');
+    await stage.world.run(3_000);
+    mc.disconnect();
+    stage.server.person('new', 'theirs');
+    const next = createCloudMindCache(stage.config({ storage }));
+    await until(stage, () => stage.sockets.length > 0);
+    const again = sent(stage.sockets[0]);
+    await stage.world.run(3_000);
+    assert.deepEqual([again, next.get('new')], [first, 'x']);
+  });
+});
+
+describe('flush', () => {
+  test('waits for an edit that takes in later ones, until it is done', async () => {
+    const stage = new Stage();
+    const { mc } = await stage.client();
+    stage.network.turn(false);
+    await stage.world.run(60_000);
+    mc.set_value('k', 1);
+    let isDone = false;
+    mc.flush().then(() => { isDone = true; });
+    mc.set_value('k', 2);
+    await tick();
+    assert.equal(isDone, false);
+    stage.network.turn(true);
+    await stage.world.run(60_000);
+    await tick();
+    assert.deepEqual([isDone, mc.pending], [true, 0]);
+  });
+
+  test('waits for what an earlier start said, and for what was said before that was here', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    const { mc } = await stage.client({ storage });
+    stage.network.turn(false);
+    mc.set_value('old', 1);
+    await stage.world.run(3_000);
+    mc.disconnect();
+    const slow = { load: async part => storage.load(part), save: async () => {} };
+    const next = createCloudMindCache(stage.config({ storage: slow }));
+    next.onError(() => {});
+    next.set_value('k', 1);
+    let isDone = false;
+    next.flush().then(() => { isDone = true; });
+    await tick();
+    await stage.world.run(3_000);
+    await tick();
+    assert.deepEqual([isDone, next.pending], [false, 2]);
+    stage.network.turn(true);
+    await stage.world.run(60_000);
+    await tick();
+    assert.deepEqual([isDone, next.pending, stage.server.keys.size], [true, 0, 2]);
+  });
+
+  test('waits for an edit that is put off, and taken in by another one', async () => {
+    const stage = new Stage();
+    const { mc } = await stage.client();
+    stage.server.overload = 1;
+    mc.set_value('k', 1);
+    let isDone = false;
+    mc.flush().then(() => { isDone = true; });
+    await stage.world.run(300);
+    mc.addTag('k', 't');
+    await tick();
+    assert.deepEqual([isDone, stage.server.keys.size], [false, 0]);
+    stage.server.overload = 0;
+    await stage.world.run(5_000);
+    await tick();
+    assert.deepEqual([isDone, mc.pending, stage.server.keys.get('k').attributes.contentTags], [true, 0, ['t']]);
+  });
+});

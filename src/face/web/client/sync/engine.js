@@ -228,8 +228,8 @@ export class Engine extends Line {
     this.drop(edit);
   }
 
-  #redo({ kind, key, value, attributes, ttlMs }) {
-    this.queue.add({ kind, key, value, attributes, ttlMs, over: this.versionOf(key) });
+  #redo({ kind, key, value, attributes, ttlMs, since }) {
+    this.queue.add({ kind, key, value, attributes, ttlMs, since, over: this.versionOf(key) });
   }
 
   /** Takes an edit out: it is done, or will not be. */
@@ -271,7 +271,7 @@ export class Engine extends Line {
         this.queue.hold(edit);
         continue;
       }
-      if (!edit.sent && !this.#settle(edit)) continue;
+      if (!edit.isSettled && !this.#settle(edit)) continue;
       const text = JSON.stringify(message(edit));
       if (text.length > (this.limits.message_bytes ?? Infinity)) {
         this.#tooLarge(edit);
@@ -305,6 +305,9 @@ export class Engine extends Line {
       }
       Object.assign(edit, { kind: 'set', value: before.value });
     }
+    edit.isSettled = true;
+    // What goes is to be the same after the next start.
+    if (edit.defaults || edit.kind === 'set') this.do({ do: 'save' });
     if (!edit.defaults) return true;
     if (before) edit.defaults = undefined;
     else [edit.named, edit.attributes] = [edit.attributes, { ...edit.defaults, ...edit.attributes }];
@@ -324,7 +327,8 @@ export class Engine extends Line {
   #overtaken(edit) {
     const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
     this.drop(edit);
-    if (rest.length > 0) this.queue.add({ kind: 'attributes', key: edit.key, attributes: Object.fromEntries(rest), over: edit.over });
+    const { key, since, over } = edit;
+    if (rest.length > 0) this.queue.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest), since, over });
   }
 
   #sendAgain(now) {

@@ -34,9 +34,9 @@ export class Queue {
     return this.#turn;
   }
 
-  /** The turn of the oldest edit; none is infinitely late. */
+  /** The turn at which the oldest of what is here was said, wherever it is now; that of none is infinitely late. */
   get oldest() {
-    return this.all().reduce((least, { turn }) => Math.min(least, turn), Infinity);
+    return this.all().reduce((least, { since }) => Math.min(least, since), Infinity);
   }
 
   find = id => this.#edits.get(id);
@@ -68,6 +68,7 @@ export class Queue {
   #insert(edit) {
     this.#turn += 1;
     edit.turn = this.#turn;
+    edit.since ??= this.#turn;
     edit.isHeld = false;
     this.#edits.set(edit.id, edit);
     this.#waiting.push([edit, edit.turn]);
@@ -172,9 +173,10 @@ export class Queue {
     if (later.some(({ kind }) => kind === 'delete')) return;
     const rest = left(edit, later);
     const isOver = edit.kind !== 'set' || later.some(({ kind }) => kind === 'set');
-    const { key, value } = edit;
-    if (!isOver) this.add({ kind: 'set', key, value, attributes: Object.fromEntries(rest) });
-    else if (rest.length > 0) this.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest) });
+    const { key, value, ttlMs, since, over } = edit;
+    const attributes = Object.fromEntries(rest);
+    if (!isOver) this.add({ kind: 'set', key, value, attributes, ttlMs, since, over });
+    else if (rest.length > 0) this.add({ kind: 'attributes', key, attributes, since, over });
   }
 
   /** Edits of an earlier start, before all others. They may have been sent. */
@@ -182,7 +184,7 @@ export class Queue {
     const now = this.all();
     this.#edits.clear();
     this.#ofKey.clear();
-    for (const edit of [...edits.map(each => ({ ...each, sent: true })), ...now]) {
+    for (const edit of [...edits.map(each => ({ ...each, sent: true, since: 0 })), ...now]) {
       this.#ofKey.set(edit.key, [...this.ofKey(edit.key), edit]);
       this.#insert(edit);
     }
@@ -191,7 +193,7 @@ export class Queue {
 
   /** What `restore` takes. */
   saved() {
-    return this.all().map(({ turn, met, isPast, isOver, isHeld, taken, ...edit }) => edit);
+    return this.all().map(({ turn, since, met, isPast, isOver, isHeld, taken, ...edit }) => edit);
   }
 }
 
@@ -218,4 +220,6 @@ function joined(last, edit) {
   } else {
     last.attributes = attributes;
   }
+  last.since = Math.min(last.since, edit.since ?? last.since);
+  last.isSettled = false;
 }
