@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { createCloudMindCache } from 'mindcache/cloud';
+import { MindCache } from 'mindcache';
+import { connectCloud, createCloudMindCache } from 'mindcache/cloud';
 import { sent, Stage } from './stage.mjs';
 import { Storage } from './world.mjs';
 
@@ -184,5 +185,46 @@ describe('flush', () => {
     await stage.world.run(5_000);
     await tick();
     assert.deepEqual([isDone, mc.pending, stage.server.keys.get('k').attributes.contentTags], [true, 0, ['t']]);
+  });
+});
+
+describe('a listener of errors that throws', () => {
+  test('stops neither the others nor the connection', async t => {
+    const told = t.mock.method(console, 'error', () => {});
+    const stage = new Stage();
+    const mc = createCloudMindCache(stage.config());
+    const errors = [];
+    mc.onError(() => { throw new Error('mine'); });
+    mc.onError(({ code }) => errors.push(code));
+    await stage.world.run(1_000);
+    stage.network.turn(false);
+    await stage.world.run(60_000);
+    stage.network.turn(true);
+    await stage.world.run(60_000);
+    assert.deepEqual([mc.connectionState, errors.includes('offline'), told.mock.callCount() > 0], ['connected', true, true]);
+  });
+});
+
+describe('a value that JSON cannot write', () => {
+  test('is for who gives it to hear of, and nothing else stops', async () => {
+    const stage = new Stage();
+    const { mc, errors } = await stage.client();
+    const round = {};
+    round.round = round;
+    for (const value of [10n, { list: [1n] }, round, () => {}]) assert.throws(() => mc.set_value('k', value), TypeError);
+    assert.deepEqual([mc.has('k'), mc.pending], [false, 0]);
+    mc.set_value('other', { at: new Date(0), none: undefined });
+    mc.set_value('nothing', undefined);
+    stage.server.person('theirs', 1);
+    await stage.world.run(1_000);
+    assert.deepEqual([mc.get('other'), mc.get('nothing'), mc.get('theirs'), errors], [{ at: '1970-01-01T00:00:00.000Z' }, null, 1, []]);
+    assert.deepEqual([stage.server.keys.get('other').value, mc.pending], [{ at: '1970-01-01T00:00:00.000Z' }, 0]);
+  });
+
+  test('keeps a MindCache that has it from being connected, and stays in one that is not', () => {
+    const mc = new MindCache();
+    mc.set_value('k', 10n);
+    assert.throws(() => connectCloud(mc, new Stage().config()), TypeError);
+    assert.deepEqual([mc.isCloud, mc.get('k')], [false, 10n]);
   });
 });

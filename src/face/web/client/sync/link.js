@@ -52,7 +52,7 @@ export class Link {
     this.#runner = new Runner({
       line: this.#engine, address, config, replica, does: (effect, own) => Link.#does[effect.do](this, effect, own), done: () => this.#settle(),
     });
-    this.#engine.seed(mc._entries);
+    this.#engine.seed([...mc._entries].map(([key, { value, attributes }]) => [key, { value: asJson(value), attributes }]));
     const storage = config.storage === undefined ? browserStorage(address.name) : config.storage;
     const states = { edits: () => this.#engine.saved(), keys: () => this.#engine.base.saved() };
     this.#store = new Store(storage, this.#runner.clock, states, error => this.#fail({ code: 'storage', message: error.message }));
@@ -124,7 +124,7 @@ export class Link {
     const done = { ...edit, attributes: known(attributes) };
     if (done.kind === 'set') {
       // What the program does to an object later is no edit.
-      done.value = edit.value === undefined ? null : structuredClone(done.value);
+      done.value = asJson(edit.value);
       const type = attributes.type ?? entry?.attributes.type ?? edit.defaults?.type ?? fresh().type;
       if (type === 'text' && typeof done.value !== 'string') done.attributes.type = 'json';
     }
@@ -203,7 +203,13 @@ export class Link {
     const error = Object.assign(coded(code, message), more);
     const listeners = [...this.#hearing.error];
     if (listeners.length === 0 && code !== 'offline') console.error('MindCache:', message);
-    for (const listener of listeners) listener(error);
+    for (const listener of listeners) {
+      try {
+        listener(error);
+      } catch (failure) {
+        console.error('MindCache: A listener of errors failed:', failure);
+      }
+    }
   }
 
   #fetch({ key, version }) {
@@ -232,6 +238,13 @@ export class Link {
     this.#tell(() => this.#mc._listeners.tellAll());
   }
 
+}
+
+/** A value as the server will have it; one that JSON cannot write is for who gave it to hear of. */
+function asJson(value) {
+  if (typeof value === 'string') return value;
+  if (['function', 'symbol'].includes(typeof value)) throw new TypeError(`MindCache: a ${typeof value} cannot be sent`);
+  return JSON.parse(JSON.stringify(value) ?? 'null');
 }
 
 const isEqual = (a, b) => [difference(a, b), difference(b, a)].every(left => Object.keys(left).length === 0);

@@ -42,21 +42,30 @@ export class Runner {
     this.#done = done;
   }
 
-  /** Does something with the line, and then what that calls for. */
+  /** Does something with the line, and then what that calls for: all of it, even when a part fails. */
   run(act, own) {
-    act();
-    let effects = this.#line.take();
-    while (effects.length > 0) {
-      for (const effect of effects) {
-        if (Object.hasOwn(Runner.#own, effect.do)) Runner.#own[effect.do](this, effect);
-        else this.#does(effect, own);
+    const failures = [];
+    const attempt = part => {
+      try {
+        part();
+      } catch (error) {
+        failures.push(error);
       }
-      effects = this.#line.take();
+    };
+    attempt(act);
+    for (let effects = this.#line.take(); effects.length > 0; effects = this.#line.take()) {
+      for (const effect of effects) attempt(() => this.#effect(effect, own));
     }
     this.clock.clearTimeout(this.#timer);
     const { deadline } = this.#line;
     if (deadline !== Infinity) this.#timer = this.clock.setTimeout(() => this.#tick(), Math.max(0, deadline - this.clock.now()));
     this.#done();
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #effect(effect, own) {
+    if (Object.hasOwn(Runner.#own, effect.do)) Runner.#own[effect.do](this, effect);
+    else this.#does(effect, own);
   }
 
   start() {
