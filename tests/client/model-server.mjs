@@ -84,7 +84,7 @@ export class ModelServer {
       return;
     }
     if (before) {
-      session.tell(before.answer);
+      session.tell(before.answer.type === 'ack' ? { ...before.answer, changed: false } : before.answer);
       return;
     }
     if (this.world.random() < this.overload) {

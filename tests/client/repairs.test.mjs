@@ -228,3 +228,91 @@ describe('a value that JSON cannot write', () => {
     assert.deepEqual([mc.isCloud, mc.get('k')], [false, 10n]);
   });
 });
+
+describe('an edit with a condition', () => {
+  test('that was put off keeps it when a later one of its key comes', async () => {
+    const stage = new Stage();
+    stage.server.person('k', 'v1');
+    const { mc, conflicts } = await stage.client();
+    stage.server.overload = 1;
+    mc.set_value('k', 'mine', {}, { ifVersion: mc.getVersion('k') });
+    await stage.world.run(300);
+    stage.server.overload = 0;
+    stage.server.person('k', 'theirs');
+    mc.addTag('k', 't');
+    await stage.world.run(5_000);
+    const { value, attributes } = stage.server.keys.get('k');
+    assert.deepEqual([value, attributes.contentTags, conflicts.map(({ kept }) => kept), mc.pending], ['theirs', ['t'], ['theirs'], 0]);
+  });
+
+  test('that is not met goes before the later one', async () => {
+    const stage = new Stage();
+    stage.server.person('k', 'v1');
+    const { mc, conflicts } = await stage.client();
+    stage.server.overload = 1;
+    mc.set_value('k', 'mine', {}, { ifVersion: mc.getVersion('k') });
+    await stage.world.run(300);
+    stage.server.overload = 0;
+    mc.addTag('k', 't');
+    await stage.world.run(5_000);
+    const { value, attributes } = stage.server.keys.get('k');
+    assert.deepEqual([value, attributes.contentTags, conflicts, mc.pending], ['mine', ['t'], [], 0]);
+  });
+});
+
+describe('an edit that was put off', () => {
+  test('does not come back after a later one that was done', async () => {
+    const stage = new Stage();
+    const { mc } = await stage.client();
+    const { enqueue } = stage.server;
+    stage.server.enqueue = (from, message) => {
+      if (message.ifVersion === undefined) enqueue.call(stage.server, from, message);
+      else from.tell({ type: 'error', code: 'overloaded', error: 'not now', opId: message.opId });
+    };
+    const messages = sent(stage.sockets[0]);
+    mc.set_value('k', 'first', {}, { ifVersion: 0 });
+    mc.set_value('k', 'second');
+    await stage.world.run(5_000);
+    assert.deepEqual([messages.map(({ value }) => value), mc.get('k'), mc.pending], [['first', 'second'], 'second', 0]);
+  });
+
+  test('ends when it was to end, although only a part of it is left', async () => {
+    const stage = new Stage();
+    const { mc } = await stage.client();
+    stage.server.overload = 1;
+    mc.set_value('k', 'mine', {}, { ttlMs: 5_000 });
+    await stage.world.run(300);
+    const messages = sent(stage.sockets[0]);
+    stage.server.overload = 0;
+    mc.addTag('k', 't');
+    await stage.world.run(5_000);
+    assert.deepEqual(messages.filter(({ type }) => type === 'set').map(({ ttlMs }) => ttlMs), [5_000]);
+  });
+});
+
+describe('a deletion that found nothing', () => {
+  for (const seq of [0, undefined]) {
+    test(`is done, also by a server that answers with ${seq === 0 ? 'no version at all' : 'the last one'}`, async () => {
+      const stage = new Stage();
+      const { mc } = await stage.client();
+      const { session } = stage.sockets[0];
+      const { tell } = session;
+      session.tell = message => tell.call(session, message.type === 'ack' && message.changed === false ? { ...message, seq: seq ?? message.seq } : message);
+      const { enqueue } = stage.server;
+      let deletions = 0;
+      stage.server.enqueue = (from, message) => {
+        deletions += message.type === 'delete' ? 1 : 0;
+        if (message.type !== 'delete' || deletions > 1) return enqueue.call(stage.server, from, message);
+        return stage.world.after(100, () => {
+          stage.server.person('k', undefined);
+          enqueue.call(stage.server, from, message);
+          stage.world.after(30, () => stage.server.person('k', 'theirs, new'));
+        });
+      };
+      mc.set_value('k', 'mine');
+      mc.delete('k');
+      await stage.world.run(5_000);
+      assert.deepEqual([stage.server.keys.get('k')?.value, mc.get('k'), mc.pending], ['theirs, new', 'theirs, new', 0]);
+    });
+  }
+});

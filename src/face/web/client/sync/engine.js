@@ -6,7 +6,7 @@
 import { Base } from './base.js';
 import { Conflicts } from './conflicts.js';
 import { errorOf, Line, SILENCE_MS } from './line.js';
-import { Queue } from './queue.js';
+import { isConditional, Queue } from './queue.js';
 import { after, attributesOf, message, writesValue } from './wire.js';
 
 /** Until an edit that the server could not take goes again. */
@@ -74,11 +74,9 @@ export class Engine extends Line {
   /** An edit of the program. */
   edit(edit, now) {
     const added = this.queue.add({ ...edit, over: this.versionOf(edit.key) });
-    const before = this.#again.find(other => other.key === edit.key);
-    if (before) {
-      this.#again = this.#again.filter(other => other !== before);
-      this.queue.again(before);
-    }
+    const before = this.#again.filter(other => other.key === edit.key);
+    this.#again = this.#again.filter(other => !before.includes(other));
+    for (const other of before.reverse()) this.queue.again(other);
     this.do({ do: 'save' });
     this.#send(now);
     return added;
@@ -159,7 +157,7 @@ export class Engine extends Line {
     const edit = this.queue.find(told.opId);
     // A key that was not there has no version, but it is known until when it was not.
     const wasGone = edit?.kind === 'delete' && told.changed === false && !told.version;
-    if (edit) this.#acknowledge(edit, wasGone ? told.seq : told.version);
+    if (edit) this.#acknowledge(edit, (wasGone ? told.seq : told.version) || undefined);
   }
 
   #result(told) {
@@ -318,7 +316,7 @@ export class Engine extends Line {
   #putOff(edit, now) {
     edit.isPast = false;
     if (edit.isOver) return this.#overtaken(edit);
-    if (this.queue.ofKey(edit.key).at(-1) !== edit) return this.queue.again(edit);
+    if (this.queue.ofKey(edit.key).at(-1) !== edit && !isConditional(edit)) return this.queue.again(edit);
     if (this.#again.length === 0) this.deadline = now + AGAIN_MS;
     this.#again.push(edit);
   }
@@ -328,11 +326,16 @@ export class Engine extends Line {
     const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
     this.drop(edit);
     const { key, since, over } = edit;
+    // Of two of ours the later one stands; that the other was on a condition is no matter of it.
+    if (isConditional(edit)) return;
     if (rest.length > 0) this.queue.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest), since, over });
   }
 
   #sendAgain(now) {
-    for (const edit of this.#again.splice(0)) if (this.queue.find(edit.id)) this.queue.again(edit);
+    for (const edit of this.#again.splice(0).reverse()) {
+      if (edit.isOver) this.#overtaken(edit);
+      else if (this.queue.find(edit.id)) this.queue.again(edit);
+    }
     this.deadline = now + SILENCE_MS;
     this.#send(now);
   }

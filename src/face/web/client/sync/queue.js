@@ -159,14 +159,14 @@ export class Queue {
 
   /**
    * The server could not take an edit now. It goes again, unless a later one of its key is on its way: going after that
-   * one it would undo it, so only what the later ones leave goes.
+   * one it would undo it, so only what the later ones leave goes. With a condition it undoes nothing, and stays as it is.
    */
   again(edit) {
     const edits = this.ofKey(edit.key);
     const later = edits.slice(edits.indexOf(edit) + 1);
     this.#landed(edit);
-    if (later.length === 0) {
-      this.#waiting.push([edit, edit.turn]);
+    if (later.length === 0 || isConditional(edit)) {
+      this.#waiting.unshift([edit, edit.turn]);
       return;
     }
     this.remove(edit);
@@ -203,7 +203,7 @@ function left(edit, later) {
   return Object.entries(edit.attributes ?? {}).filter(([name]) => !named.includes(name));
 }
 
-const isConditional = edit => edit.ifVersion !== undefined || edit.isSeed;
+export const isConditional = edit => edit.ifVersion !== undefined || edit.isSeed;
 
 function mayJoin(last, edit) {
   if (last.sent || isConditional(last) || isConditional(edit)) return false;
