@@ -316,3 +316,47 @@ describe('a deletion that found nothing', () => {
     });
   }
 });
+
+describe('answers that overtake each other', () => {
+  /** Takes edits in, and gives their answers when and as it is told. */
+  async function silent() {
+    const stage = new Stage();
+    stage.server.person('k', 'old');
+    const { mc, errors } = await stage.client();
+    const asked = [];
+    const { session } = stage.sockets[0];
+    stage.server.enqueue = (_, message) => asked.push(message);
+    const said = async (...edits) => {
+      for (const edit of edits) edit(mc);
+      await stage.world.run(200);
+    };
+    const answer = async (index, more) => {
+      const { opId, key, op } = asked[index];
+      session.tell({ type: op ? 'result' : 'ack', opId, key, changed: true, ...(op ? { result: { key, ...more } } : more) });
+      await stage.world.run(200);
+    };
+    const refuse = async index => {
+      session.tell({ type: 'error', code: 'overloaded', error: 'not now', opId: asked[index].opId });
+      await stage.world.run(5_000);
+    };
+    return { mc, errors, asked, said, answer, refuse };
+  }
+
+  test('leave nothing to be done of a key that is deleted after them', async () => {
+    const { mc, errors, asked, said, answer, refuse } = await silent();
+    await said(one => one.set_value('k', 'mine', { tags: ['t'], zIndex: 3 }), one => one.set_value('k', 'later', { zIndex: 4 }), one => one.delete('k'));
+    await answer(1, { version: 2, seq: 2 });
+    await refuse(0);
+    await answer(2, { version: 3, seq: 3 });
+    assert.deepEqual([asked.length, mc.pending, mc.has('k'), errors], [3, 0, false, []]);
+  });
+
+  test('never let an earlier value go after a later one', async () => {
+    const { mc, asked, said, answer, refuse } = await silent();
+    await said(one => one.set_value('k', 'first'), one => one.addTag('k', 't'), one => one.set_value('k', 'second'));
+    await answer(1, { version: 2 });
+    await answer(2, { version: 3, seq: 3 });
+    await refuse(0);
+    assert.deepEqual([asked.length, mc.pending, mc.get('k')], [3, 0, 'second']);
+  });
+});

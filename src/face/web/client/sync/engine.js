@@ -6,7 +6,7 @@
 import { Base } from './base.js';
 import { Conflicts } from './conflicts.js';
 import { errorOf, Line, SILENCE_MS } from './line.js';
-import { isConditional, Queue } from './queue.js';
+import { isConditional, left, Queue } from './queue.js';
 import { after, attributesOf, message, writesValue } from './wire.js';
 
 /** Until an edit that the server could not take goes again. */
@@ -206,18 +206,18 @@ export class Engine extends Line {
     if (edit.kind === 'set') this.base.written(edit.key, version, edit.value);
     // Those before it were done too, though their answers are still to come. Of what was sent before the connection was
     // lost nobody knows: it may have been done long ago.
-    const edits = this.queue.ofKey(edit.key);
-    const before = edits.slice(0, edits.indexOf(edit)).filter(({ isPast }) => !isPast);
+    const before = this.#earlier(edit);
     const done = before.some(({ isResent }) => isResent) ? [edit] : [...before, edit];
     const now = done.reduce(after, this.base.records.get(edit.key));
     if (version !== undefined) this.base.acknowledged(edit.key, version, now, done.every(({ kind }) => kind === 'attributes'));
     this.conflicts.acknowledged(edit, version);
-    for (const earlier of before) {
+    const edits = this.queue.ofKey(edit.key);
+    for (const earlier of edits.slice(0, edits.indexOf(edit))) {
       if (edit.kind !== 'attributes') earlier.isOver = true;
       // Of a key that was deleted since, nothing is left to be said.
       const names = edit.kind === 'delete' ? earlier.attributes : edit.attributes;
       earlier.taken = [...(earlier.taken ?? []), ...Object.keys(names ?? {})];
-      earlier.isPast = earlier.isOver || !earlier.isResent;
+      earlier.isPast ||= earlier.isOver || !earlier.isResent;
     }
     for (const later of this.queue.ofKey(edit.key)) if (later.turn > edit.turn) later.follows = version;
     // Sent again after a loss, the one before was done after this one, which was done at first: it is to stand.
@@ -323,8 +323,10 @@ export class Engine extends Line {
 
   /** It was not done, and a later one of its key was: what that one left is left to do. */
   #overtaken(edit) {
-    const rest = Object.entries(edit.attributes ?? {}).filter(([name]) => !edit.taken.includes(name));
+    const later = this.queue.later(edit);
+    const rest = left(edit, later).filter(([name]) => !edit.taken.includes(name));
     this.drop(edit);
+    if (later.some(({ kind }) => kind === 'delete')) return;
     const { key, since, over } = edit;
     // Of two of ours the later one stands; that the other was on a condition is no matter of it.
     if (isConditional(edit)) return;

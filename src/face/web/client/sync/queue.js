@@ -43,6 +43,12 @@ export class Queue {
 
   ofKey = key => this.#ofKey.get(key) ?? [];
 
+  /** Those of its key that come after an edit. */
+  later(edit) {
+    const edits = this.ofKey(edit.key);
+    return edits.slice(edits.indexOf(edit) + 1);
+  }
+
   all = () => [...this.#edits.values()];
 
   /** Adds an edit, or puts it into the one before it. */
@@ -162,8 +168,7 @@ export class Queue {
    * one it would undo it, so only what the later ones leave goes. With a condition it undoes nothing, and stays as it is.
    */
   again(edit) {
-    const edits = this.ofKey(edit.key);
-    const later = edits.slice(edits.indexOf(edit) + 1);
+    const later = this.later(edit);
     this.#landed(edit);
     if (later.length === 0 || isConditional(edit)) {
       this.#waiting.unshift([edit, edit.turn]);
@@ -198,7 +203,7 @@ export class Queue {
 }
 
 /** The attributes of an edit of which the later ones say nothing. */
-function left(edit, later) {
+export function left(edit, later) {
   const named = later.flatMap(({ attributes }) => Object.keys(attributes ?? {}));
   return Object.entries(edit.attributes ?? {}).filter(([name]) => !named.includes(name));
 }
