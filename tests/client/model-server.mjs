@@ -114,14 +114,14 @@ export class ModelServer {
     const attributes = { ...(held?.attributes ?? DEFAULTS), ...named };
     const value = type === 'call' ? held.value : edit.value;
     const isSame = held && isDeepStrictEqual([held.value, held.attributes], [value, attributes]);
-    if (!isSame) this.#change(session, { key, value, attributes, opId });
+    if (!isSame || type === 'call') this.#change(session, { key, value, attributes, opId, isCall: type === 'call' });
     const { version } = this.keys.get(key);
     if (type === 'call') return { type: 'result', opId, result: { key, version } };
     return { type: 'ack', opId, key, version, seq: this.seq, changed: !isSame };
   }
 
-  /** A change, and the messages of it to all. Whether an acknowledgement comes before it is chance. */
-  #change(session, { key, value, attributes, isDeleted = false, opId }) {
+  /** A change, and the messages of it to all; with its `opId`, but that of a call. Whether an acknowledgement comes first is chance. */
+  #change(session, { key, value, attributes, isDeleted = false, opId, isCall = false }) {
     this.seq += 1;
     if (isDeleted) this.keys.delete(key);
     else this.keys.set(key, { value, attributes, version: this.seq });
@@ -129,7 +129,7 @@ export class ModelServer {
     const told = isDeleted
       ? { type: 'key_deleted', key, version: this.seq, seq: this.seq, timestamp: 0 }
       : { type: 'key_updated', key, ...shown({ value, attributes, version: this.seq }), seq: this.seq, timestamp: 0 };
-    for (const each of this.#sessions) each.change(each === session ? { ...told, opId } : told);
+    for (const each of this.#sessions) each.change(each === session && !isCall ? { ...told, opId } : told);
   }
 
   /** A change that nobody of the clients made. */

@@ -360,3 +360,44 @@ describe('answers that overtake each other', () => {
     assert.deepEqual([asked.length, mc.pending, mc.get('k')], [3, 0, 'second']);
   });
 });
+
+describe('large values', () => {
+  test('are not read again for what is said beside them, and are when somebody else changed them', async () => {
+    const stage = new Stage();
+    const { mc } = await stage.client();
+    const messages = sent(stage.sockets[0]);
+    // Answers come before the changes, as those of the program do.
+    stage.sockets[0].session.lag = 60;
+    mc.set_value('k', LARGE);
+    await stage.world.run(1_000);
+    for (const tag of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      mc.addTag('k', tag);
+      await stage.world.run(20);
+    }
+    await stage.world.run(1_000);
+    assert.deepEqual(messages.filter(({ op }) => op === 'read_key'), []);
+    mc.addTag('k', 'g');
+    stage.server.person('k', LARGE.toUpperCase());
+    await stage.world.run(5_000);
+    assert.deepEqual([mc.get('k') === LARGE.toUpperCase(), mc.getTags('k').includes('g'), mc.pending], [true, true, 0]);
+  });
+
+  test('are read as what they are on the server, whatever is said of them here', async () => {
+    const stage = new Stage();
+    const attributes = { type: 'json', contentType: null, contentTags: [], systemTags: ['LLMRead', 'LLMWrite'], zIndex: 0 };
+    stage.server.person('k', '{}', attributes);
+    const { mc } = await stage.client();
+    stage.network.turn(false);
+    await stage.world.run(60_000);
+    stage.server.person('k', JSON.stringify({ text: LARGE }), attributes);
+    mc.delete('k');
+    const { enqueue } = stage.server;
+    stage.server.enqueue = (from, message) => {
+      if (message.type !== 'delete') return enqueue.call(stage.server, from, message);
+      return stage.world.after(400, () => from.tell({ type: 'error', code: 'NO_PERMISSION', error: 'no', opId: message.opId }));
+    };
+    stage.network.turn(true);
+    await stage.world.run(60_000);
+    assert.deepEqual(mc.get('k'), { text: LARGE });
+  });
+});

@@ -23,6 +23,7 @@ export class Base {
     const isNew = version >= this.#known(key);
     const before = this.records.get(key);
     if (isNew) put(this.records, key, { version, ...told }, isDeleted);
+    else if (!before?.parts?.includes(version)) doubt(before);
     this.reached(seq);
     return isNew ? [[key, before]] : [];
   }
@@ -46,14 +47,15 @@ export class Base {
 
   /**
    * An edit of ours was done at this version. `after` is what it made of the key; `isPart` when it did not write the value,
-   * which may have changed between what was seen and this version.
+   * which may have changed between what was seen and this version: the stream tells, unless that `isUnsure` anyway.
    */
-  acknowledged(key, version, after, isPart) {
+  acknowledged(key, version, after, { isPart, isUnsure }) {
     // What came with the stream is at least as new.
     if (this.seq !== null && version <= this.seq) return false;
     if (version < this.#known(key)) return false;
+    const { isMissing = true, error, parts = [] } = this.records.get(key) ?? {};
     put(this.records, key, { ...after, version }, !after);
-    if (after && isPart) this.records.get(key).isMissing = true;
+    if (after && isPart) Object.assign(this.records.get(key), { isMissing: isMissing || isUnsure, error, parts: [...parts, version] });
     this.#ahead.set(key, version);
     return true;
   }
@@ -62,7 +64,11 @@ export class Base {
   sync({ data = {}, deleted = [], full = true, more = false, seq, log }) {
     if (!full) {
       const changed = [];
-      for (const [key, told] of Object.entries(data)) changed.push(...this.apply({ key, ...told }, false));
+      for (const [key, told] of Object.entries(data)) {
+        // What happened between is not told.
+        doubt(this.records.get(key));
+        changed.push(...this.apply({ key, ...told }, false));
+      }
       for (const key of deleted) {
         changed.push([key, this.records.get(key)]);
         this.records.delete(key);
@@ -77,7 +83,10 @@ export class Base {
     this.records = this.#staged;
     this.#staged = null;
     this.#ahead.clear();
-    for (const [key, record] of this.records) keepValue(record, before.get(key));
+    for (const [key, record] of this.records) {
+      doubt(before.get(key));
+      keepValue(record, before.get(key));
+    }
     this.seq = null;
     this.#arrived(log, seq);
     return [...new Set([...before.keys(), ...this.records.keys()])].map(key => [key, before.get(key)]);
@@ -104,7 +113,7 @@ export class Base {
   fetched(key, version, value) {
     const record = this.records.get(key);
     if (!record?.isMissing || record.version !== version) return false;
-    this.records.set(key, { ...record, value, isMissing: false, error: undefined });
+    this.records.set(key, { ...record, value, isMissing: false, error: undefined, parts: undefined });
     return true;
   }
 
@@ -114,11 +123,14 @@ export class Base {
     if (record?.isMissing && record.version === version) this.records.set(key, { ...record, error });
   }
 
-  /** Whether the value of a key is to come. */
-  isDue(key) {
-    const record = this.records.get(key);
-    return Boolean(record?.isMissing && !record.error);
+  /** Whether the value of a key is not here, or not known to be that of its version. */
+  isUnsure(key) {
+    const { isMissing, parts } = this.records.get(key) ?? {};
+    return Boolean(isMissing || parts);
   }
+
+  /** Whether it is to come. */
+  isDue = key => this.isUnsure(key) && !this.records.get(key).error;
 
   /** A value that we wrote, at its version: it need not be asked for, and until a later one is here it is the latest. */
   written(key, version, value) {
@@ -145,6 +157,11 @@ function put(records, key, told, isDeleted) {
   const record = { value: told.value, attributes: told.attributes, version: told.version, isMissing: 'valueRef' in told };
   keepValue(record, records.get(key));
   records.set(key, record);
+}
+
+/** Of a key that we changed a part of, the value may not be what it was. */
+function doubt(record) {
+  if (record?.parts) record.isMissing = true;
 }
 
 /** A large value comes later: until then the one before it stands, which is the same one if the version is. */

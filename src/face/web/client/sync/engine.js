@@ -143,7 +143,8 @@ export class Engine extends Line {
     const changed = this.base.apply(record, false);
     if (own) this.#acknowledge(own, told.version);
     this.#changed(changed, opId !== undefined);
-    if (this.base.records.get(key)?.isMissing) this.do({ do: 'fetch', key, version: told.version });
+    const after = this.base.records.get(key);
+    if (changed.length > 0 && after?.isMissing) this.do({ do: 'fetch', key, version: after.version });
   }
 
   #deleted(told) {
@@ -207,9 +208,11 @@ export class Engine extends Line {
     // Those before it were done too, though their answers are still to come. Of what was sent before the connection was
     // lost nobody knows: it may have been done long ago.
     const before = this.#earlier(edit);
-    const done = before.some(({ isResent }) => isResent) ? [edit] : [...before, edit];
+    const isUnsure = before.some(({ isResent }) => isResent);
+    const done = isUnsure ? [edit] : [...before, edit];
+    const isPart = done.every(({ kind }) => kind === 'attributes');
     const now = done.reduce(after, this.base.records.get(edit.key));
-    if (version !== undefined) this.base.acknowledged(edit.key, version, now, done.every(({ kind }) => kind === 'attributes'));
+    if (version !== undefined) this.base.acknowledged(edit.key, version, now, { isPart, isUnsure });
     this.conflicts.acknowledged(edit, version);
     const edits = this.queue.ofKey(edit.key);
     for (const earlier of edits.slice(0, edits.indexOf(edit))) {
@@ -288,8 +291,7 @@ export class Engine extends Line {
 
   /** Whether an edit is to write a value that is not here: what stands in its place must not be written. */
   #needsFetched(edit) {
-    const isMissing = writesValue(edit) && this.base.records.get(edit.key)?.isMissing;
-    return Boolean(isMissing) && this.#earlier(edit).every(({ kind }) => kind === 'attributes');
+    return writesValue(edit) && this.base.isUnsure(edit.key) && this.#earlier(edit).every(({ kind }) => kind === 'attributes');
   }
 
   /** Before an edit goes for the first time: defaults are for a key that is not there. False when it cannot go. */

@@ -213,7 +213,8 @@ export class Link {
   }
 
   #fetch({ key, version }) {
-    const type = this.#engine.view(key)?.attributes.type;
+    // An edit of ours may say another type, of what is not there yet.
+    const type = this.#engine.base.records.get(key)?.attributes.type;
     const failed = error => {
       // After a loss all that is missing is asked for anew, and of a key that went the server tells.
       if (['offline', 'not_found'].includes(error.code)) return;
