@@ -401,3 +401,22 @@ describe('large values', () => {
     assert.deepEqual(mc.get('k'), { text: LARGE });
   });
 });
+
+describe('connecting to another instance', () => {
+  test('shows at once what its storage has, and lets listeners edit it', async () => {
+    const [stage, other] = [new Stage(), new Stage()];
+    const storage = new Storage();
+    const at = () => ({ ...other.config({ storage }), instanceId: 'other' });
+    other.server.instance = 'other';
+    other.server.person('theirs', 'v');
+    const first = createCloudMindCache(at());
+    await other.world.run(5_000);
+    first.disconnect();
+    const { mc } = await stage.client();
+    mc.subscribe('theirs', value => mc.set_value('heard', value));
+    connectCloud(mc, at());
+    assert.deepEqual([mc.get('theirs'), mc.getVersion('theirs'), mc.get('heard')], ['v', 1, 'v']);
+    await other.world.run(60_000);
+    assert.deepEqual([mc.get('theirs'), mc.isLoaded, mc.pending, other.server.keys.get('heard')?.value], ['v', true, 0, 'v']);
+  });
+});

@@ -57,6 +57,8 @@ export class Link {
     const states = { edits: () => this.#engine.saved(), keys: () => this.#engine.base.saved() };
     this.#store = new Store(storage, this.#runner.clock, states, error => this.#fail({ code: 'storage', message: error.message }));
     globalThis.addEventListener?.('pagehide', () => this.#store.finish());
+    // A storage that answers at once tells of keys, which are to be read by way of this link.
+    mc._link = this;
     this.#store.load(kept => {
       this.#isRestored = true;
       this.#runner.run(() => {
