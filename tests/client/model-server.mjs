@@ -18,6 +18,8 @@ export class ModelServer {
   instance = 'the-instance';
   log = 'the-log';
   permission = 'write';
+  /** Who connects. */
+  user = 'u';
   keys = new Map();
   /** `{seq, key, value?, attributes?, isDeleted, opId}`. */
   changes = [];
@@ -163,7 +165,7 @@ class Session {
   greet(asked) {
     const { server } = this;
     const since = asked.has('since') ? Number(asked.get('since')) : null;
-    this.line.toClient({ type: 'auth_success', instanceId: server.instance, userId: 'u', permission: server.permission, protocol: 2, log: server.log, limits: { message_bytes: 1e6 } });
+    this.line.toClient({ type: 'auth_success', instanceId: server.instance, userId: server.user, permission: server.permission, protocol: 2, log: server.log, limits: { message_bytes: 1e6 } });
     const mayResume = since !== null && asked.get('log') === server.log && since >= server.start && since <= server.seq;
     const names = mayResume ? [...new Set(server.changes.filter(({ seq }) => seq > since).map(({ key }) => key))] : [...server.keys.keys()];
     const there = names.filter(name => server.keys.has(name));

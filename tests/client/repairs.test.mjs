@@ -420,3 +420,68 @@ describe('connecting to another instance', () => {
     assert.deepEqual([mc.get('theirs'), mc.isLoaded, mc.pending, other.server.keys.get('heard')?.value], ['v', true, 0, 'v']);
   });
 });
+
+describe('another user in the same browser', () => {
+  /** What one user left behind, without a connection in the end. */
+  async function left(stage, storage) {
+    stage.server.person('theirs', 'of one');
+    const { mc } = await stage.client({ storage });
+    stage.network.turn(false);
+    mc.set_value('waits', 1);
+    await stage.world.run(3_000);
+    mc.disconnect();
+    stage.network.turn(true);
+    return mc;
+  }
+
+  test('has nothing of the one before, says nothing in their name, and sees what is for them', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    await left(stage, storage);
+    Object.assign(stage.server, { user: 'other' });
+    stage.server.keys.delete('theirs');
+    const { mc, errors } = await stage.client({ storage });
+    mc.set_value('mine', 2);
+    await stage.world.run(3_000);
+    assert.deepEqual([mc.keys().slice(0, -2), errors, mc.pending, mc.connectionState], [['mine'], [['other_user', 'waits']], 0, 'connected']);
+    assert.deepEqual([[...stage.server.keys.keys()], storage.load('keys').includes('of one')], [['mine'], false]);
+  });
+
+  test('keeps what they write before they are known', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    await left(stage, storage);
+    stage.server.user = 'other';
+    const mc = createCloudMindCache(stage.config({ storage }));
+    const errors = [];
+    mc.onError(({ code, key }) => errors.push([code, key]));
+    mc.set_value('mine', 2);
+    await stage.world.run(3_000);
+    assert.deepEqual([[...stage.server.keys.keys()].sort(), errors, mc.pending], [['mine', 'theirs'], [['other_user', 'waits']], 0]);
+  });
+
+  test('is not the same one who comes back', async () => {
+    const stage = new Stage();
+    const storage = new Storage();
+    await left(stage, storage);
+    const { mc, errors } = await stage.client({ storage });
+    await stage.world.run(3_000);
+    assert.deepEqual([mc.keys().slice(0, -2), errors, stage.server.keys.get('waits').value], [['theirs', 'waits'], [], 1]);
+  });
+
+  test('who comes while it runs gets a new beginning', async () => {
+    const stage = new Stage();
+    const { mc, errors } = await stage.client();
+    mc.set_value('k', 1);
+    await stage.world.run(1_000);
+    stage.network.turn(false);
+    mc.set_value('waits', 1);
+    Object.assign(stage.server, { user: 'other' });
+    stage.server.keys.delete('k');
+    stage.network.turn(true);
+    await stage.world.run(60_000);
+    mc.set_value('mine', 2);
+    await stage.world.run(1_000);
+    assert.deepEqual([mc.keys().slice(0, -2), errors.filter(([code]) => code !== 'offline'), mc.connectionState], [['mine'], [['other_user', 'waits']], 'connected']);
+  });
+});

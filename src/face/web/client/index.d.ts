@@ -80,7 +80,8 @@ export interface Conflict {
 export interface CloudError extends Error {
   /**
    * `offline`, `refused` (no access), `ended` (access was taken back), `storage`, `listener`, `fetch`, `too_large`,
-   * `too_slow` (the edit did not get to the server in its time; it goes again), `other_instance`, or a code of the server, such as `NO_PERMISSION`.
+   * `too_slow` (the edit did not get to the server in its time; it goes again), `other_instance` and `other_user`
+   * (the edit waited for another instance, or was made by another user), or a code of the server, such as `NO_PERMISSION`.
    */
   code: string;
   /** The key whose edit was dropped, but for `too_slow`. */

@@ -2,8 +2,9 @@
 
 export class Base {
   records = new Map();
-  /** The instance's id, its log, and the last change that is in `records`. */
+  /** The instance's id, who may see this of it, its log, and the last change that is in `records`. */
   instance = null;
+  userId;
   log = null;
   seq = null;
   /** Keys whose acknowledgement came before the change itself: to which version they are known. */
@@ -139,13 +140,14 @@ export class Base {
     this.records.set(key, { ...record, value, isMissing: version !== record.version, error: undefined });
   }
 
-  restore({ instance, log, seq, records }) {
-    Object.assign(this, { instance, log, seq, records: new Map(records) });
+  restore({ instance, userId, log, seq, records }) {
+    Object.assign(this, { instance, userId, log, seq, records: new Map(records) });
   }
 
   /** What `restore` takes. */
   saved() {
-    return { instance: this.instance, log: this.log, seq: this.seq, records: [...this.records] };
+    const { instance, userId, log, seq, records } = this;
+    return { instance, userId, log, seq, records: [...records] };
   }
 }
 

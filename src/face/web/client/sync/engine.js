@@ -23,7 +23,7 @@ export class Engine extends Line {
 
   /** What comes from the server, and who takes it. */
   static #takes = {
-    auth_success: (engine, told) => engine.#auth(told),
+    auth_success: (engine, told, now) => engine.#auth(told, now),
     sync: (engine, told, now) => engine.#sync(told, now),
     key_updated: (engine, told) => engine.#updated(told),
     key_deleted: (engine, told) => engine.#deleted(told),
@@ -109,12 +109,28 @@ export class Engine extends Line {
     this.#send(now);
   }
 
-  #auth(told) {
-    const { base } = this;
-    this.limits = told.limits ?? {};
-    if (base.instance && told.instanceId && base.instance !== told.instanceId) this.#forget();
-    base.instance = told.instanceId ?? base.instance;
-    this.admitted(told);
+  #auth({ instanceId, userId, limits = {}, ...told }, now) {
+    const { base, queue } = this;
+    const isOther = known => Boolean(known && userId && known !== userId);
+    this.limits = limits;
+    if (base.instance && instanceId && base.instance !== instanceId) {
+      this.#forget(queue.all().filter(edit => !edit.isSeed), 'other_instance', 'on an instance that is gone');
+    }
+    const others = queue.all().filter(edit => isOther(edit.userId));
+    const isAnew = isOther(base.userId) && base.seq !== null;
+    if (isOther(base.userId) || others.length > 0) this.#forget(others, 'other_user', 'by another user');
+    this.base.instance = instanceId ?? base.instance;
+    this.base.userId = userId;
+    queue.said(userId);
+    this.do({ do: 'save' });
+    // What follows goes on what the other user saw.
+    if (isAnew) this.#reopen(now);
+    else this.admitted(told);
+  }
+
+  #reopen(now) {
+    this.stop();
+    this.start(now);
   }
 
   #sync(told, now) {
@@ -344,13 +360,12 @@ export class Engine extends Line {
     this.#send(now);
   }
 
-  /** The name leads to another instance now: what was meant for the one before must not go there. */
-  #forget() {
+  /** The name leads to another instance now, or another user comes: what was said before must not go there, or as theirs. */
+  #forget(edits, code, how) {
     const keys = this.keys();
-    for (const edit of this.queue.all()) {
-      if (!edit.isSeed) this.#refuse(edit, { code: 'other_instance', message: `"${edit.key}" was changed on an instance that is gone` });
-    }
+    for (const edit of edits) this.#refuse(edit, { code, message: `"${edit.key}" was changed ${how}` });
     this.base = new Base();
     this.do({ do: 'changed', keys });
+    this.do({ do: 'moved' });
   }
 }

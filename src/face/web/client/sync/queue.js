@@ -19,6 +19,8 @@ export class Queue {
   #bytes = 0;
   #turn = 0;
   #count = 0;
+  /** Who says what is added, once that is known. */
+  userId;
 
   /** `replica` is unique to this start of the client, so ids never come again. */
   constructor(replica) {
@@ -60,7 +62,7 @@ export class Queue {
       this.#insert(last);
       return last;
     }
-    const added = { ...edit, id: this.#newId(), sent: false };
+    const added = { userId: this.userId, ...edit, id: this.#newId(), sent: false };
     this.#ofKey.set(edit.key, [...this.ofKey(edit.key), added]);
     this.#insert(added);
     return added;
@@ -182,6 +184,12 @@ export class Queue {
     const attributes = Object.fromEntries(rest);
     if (!isOver) this.add({ kind: 'set', key, value, attributes, ttlMs, since, over });
     else if (rest.length > 0) this.add({ kind: 'attributes', key, attributes, since, over });
+  }
+
+  /** Who says what was added, and will be; what another user said is not here any more. */
+  said(userId) {
+    this.userId = userId;
+    for (const edit of this.all()) edit.userId ??= userId;
   }
 
   /** Edits of an earlier start, before all others. They may have been sent. */
