@@ -1,4 +1,6 @@
 // A model of a server with a world around it, and clients that hear.
+import assert from 'node:assert/strict';
+
 import { createCloudMindCache } from 'mindcache/cloud';
 import { ModelServer } from './model-server.mjs';
 import { Clock, Network, World } from './world.mjs';
@@ -45,4 +47,16 @@ export function sent(line) {
     toServer.call(this, message);
   };
   return messages;
+}
+
+/** Lets promises go on. */
+export const tick = () => new Promise(resolve => setImmediate(resolve));
+
+/** Lets time pass until something is so. */
+export async function until(stage, isSo) {
+  for (let at = 0; at < 1_000 && !isSo(); at += 1) {
+    await stage.world.run(1);
+    await tick();
+  }
+  assert.ok(isSo());
 }

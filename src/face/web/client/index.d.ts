@@ -176,7 +176,10 @@ export class MindCache {
   get_value(key: string): any;
   /** The same as `get_value`. */
   get(key: string): any;
-  /** Sets a value. Attributes that are not named stay; those of a new key are the default ones. */
+  /**
+   * Sets a value. Attributes that are not named stay; those of a new key are the default ones. With a server the value becomes
+   * what JSON makes of it, and one that JSON cannot write throws a `TypeError`.
+   */
   set_value(key: string, value: any, attributes?: GivenAttributes, options?: WriteOptions): void;
   /** The same as `set_value`. */
   set(key: string, value: any, attributes?: GivenAttributes, options?: WriteOptions): void;
