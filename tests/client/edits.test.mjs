@@ -307,4 +307,24 @@ describe('answers that overtake each other', () => {
     await refuse(0);
     assert.deepEqual([asked.length, mc.pending, mc.get('k')], [3, 0, 'second']);
   });
+
+  test('let nothing go again after a later one that is done, when the connection is lost or the program starts anew', async () => {
+    for (const isNew of [false, true]) {
+      const stage = new Stage();
+      const storage = new Storage();
+      stage.server.person('k', 'old');
+      const { mc } = await stage.client({ storage });
+      const { enqueue } = stage.server;
+      stage.server.enqueue = (from, message) => message.type === 'delete' || enqueue.call(stage.server, from, message);
+      mc.delete('k');
+      mc.set_value('k', 'later');
+      await stage.world.run(3_000);
+      stage.server.enqueue = enqueue;
+      if (isNew) mc.disconnect();
+      else stage.network.cut();
+      const next = isNew ? (await stage.client({ storage })).mc : mc;
+      await stage.world.run(10_000);
+      assert.deepEqual([next.get('k'), next.pending, stage.server.keys.get('k')?.value], ['later', 0, 'later']);
+    }
+  });
 });

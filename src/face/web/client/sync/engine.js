@@ -50,7 +50,13 @@ export class Engine extends Line {
   ended() {
     this.#again = [];
     this.base.dropStaged();
+    this.#dropOver();
     this.queue.rewind();
+  }
+
+  /** What was not answered goes again, but not after a later one of its key, which it might undo. */
+  #dropOver() {
+    for (const edit of this.queue.all()) if (edit.isOver) this.#overtaken(edit);
   }
 
   /** Edits go again. */
@@ -93,6 +99,7 @@ export class Engine extends Line {
     if (base) this.base.restore(base);
     this.base.instance ??= instance;
     if (edits) this.queue.restore(edits);
+    this.#dropOver();
     this.do({ do: 'changed', keys: this.keys() });
   }
 

@@ -206,7 +206,7 @@ export class Queue {
 
   /** What `restore` takes. */
   saved() {
-    return this.all().map(({ turn, since, met, isPast, isOver, isHeld, taken, ...edit }) => edit);
+    return this.all().map(({ turn, since, met, isPast, isHeld, ...edit }) => edit);
   }
 }
 
