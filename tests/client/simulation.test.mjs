@@ -77,11 +77,11 @@ class Program {
     const what = world.random();
     this.#count += 1;
     const isOwn = this.own.includes(key);
-    let isValue = what >= 0.28 || (what >= 0.12 && !mc.has(key));
+    let isValue = what >= 0.36 || (what >= 0.12 && !mc.has(key));
     if (what < 0.12) isValue = mc.delete(key);
     else if (what < 0.24 && mc.has(key)) mc.addTag(key, `t${world.below(3)}`);
-    else if (what < 0.28 && mc.has(key)) mc.set_attributes(key, { zIndex: world.below(5) });
-    else mc.set_value(key, this.#value(), what < 0.4 ? { visible: what < 0.34 } : undefined);
+    else if (what < 0.36 && mc.has(key)) mc.set_attributes(key, world.below(3) ? { contentType: `text/${world.below(3)}` } : { zIndex: world.below(5) });
+    else mc.set_value(key, this.#value(), what < 0.5 ? { visible: what < 0.46 } : undefined);
     if (isOwn && isValue) this.expected.set(key, { value: mc.get_value(key), at: world.time });
   }
 
