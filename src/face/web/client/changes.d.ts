@@ -57,10 +57,10 @@ export interface FollowOptions extends Omit<MindCacheCloudOptions, 'storage'> {
    */
   onChanges(changes: Change[], upTo: { seq: number; head: number }): void;
   /**
-   * What came before `seq` is not told: the log does not hold it (`log_truncated`), or it is another one (`other_log`,
-   * `other_instance`). What is shown is to be asked for anew.
+   * What came before `seq` is not told: the log does not hold it (`log_truncated`), it is another one (`other_log`,
+   * `other_instance`), or one might see other keys (`other_rights`). What is shown is to be asked for anew.
    */
-  onGap?(reason: 'log_truncated' | 'other_log' | 'other_instance', seq: number): void;
+  onGap?(reason: 'log_truncated' | 'other_log' | 'other_rights' | 'other_instance', seq: number): void;
   /** The connection; `pauseMs` until the next try, where it waits for one. */
   onState?(state: ConnectionState, pauseMs: number | null): void;
   /** Failed connections: `offline`, `refused`, `ended`, or a code of the server. */
