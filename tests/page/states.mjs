@@ -70,7 +70,7 @@ export const states = {
     await press('Escape');
     await until(page, 'no help', () => !document.querySelector('dialog'));
     await press('n');
-    await until(page, 'a new key', () => document.querySelector('dialog')?.innerText.includes('New key'));
+    await until(page, 'a new key', () => document.querySelector('dialog[open]')?.innerText.includes('New key'));
     await press('Escape');
     await until(page, 'no dialog', () => !document.querySelector('dialog'));
     silent(page);
