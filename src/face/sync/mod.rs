@@ -53,6 +53,7 @@ use crate::{
 
 use coming::Coming;
 use hub::Hubs;
+use intake::Landings;
 use socket::Beginning;
 use state::Places;
 use to_client::Present;
@@ -87,6 +88,7 @@ pub struct Sockets {
     tokens: Arc<WsTokens>,
     hubs: Hubs,
     places: Arc<Places>,
+    landings: Landings,
     leaving: CancellationToken,
     open: Arc<Semaphore>,
 }
@@ -100,6 +102,7 @@ impl Sockets {
             access,
             tokens,
             places: Arc::new(Places::new()),
+            landings: Landings::new(),
             leaving: stop.leaving.clone(),
             open: Arc::new(Semaphore::new(limits::SOCKETS)),
         })
@@ -190,7 +193,7 @@ impl Sockets {
             return Err(refused(StatusCode::BAD_REQUEST, "WebSocket required or invalid endpoint"));
         };
         let part = self.kernel.part(&caller.principal, Lasting::Socket).map_err(|error| unavailable(&error))?;
-        let landing = self.places.landings.of(part.user());
+        let landing = self.landings.of(part.user());
         let place = (place(&self.open)?, part);
         let hub = self.hubs.hub(&seat.located().id).map_err(|error| unavailable(&error))?;
         let form = if asked.get("v").is_some_and(|version| version == "2") { Form::Ours } else { Form::Old };

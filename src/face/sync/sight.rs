@@ -1,6 +1,15 @@
 //! What of an instance a socket is told: the keys that its mode may read, and of those the ones that it asked for.
 
-use crate::{model::permission::Mode, ops::keys::broadcast::Facts};
+use crate::{
+    model::{error::OpError, permission::Mode},
+    ops::{
+        keys::{
+            broadcast::Facts,
+            catch_up::{self, Whole},
+        },
+        tx::Tx,
+    },
+};
 
 use super::from_client::Subscribe;
 
@@ -20,20 +29,29 @@ impl Sight {
         facts.readable(self.mode) && self.is_wanted(name, &facts.tags)
     }
 
-    /// Where the log stands, as this socket is told: with the mode, for who comes back with other rights has not seen what
-    /// there is for them now, and may have seen what there is no more.
+    /// Where the log stands, as this socket is told.
+    pub(super) fn stand(&self, tx: &Tx<'_>) -> Result<String, OpError> {
+        Ok(self.mark(&catch_up::stand(tx)?))
+    }
+
+    /// The word for a log with the mode: who comes back with other rights has not seen what there is for them now, and may
+    /// have seen what there is no more.
     pub(super) fn mark(&self, log: &str) -> String {
         format!("{log}-{}", self.mode.name())
     }
 
-    /// The log of such words; nothing when they were told to somebody with other rights.
-    pub(super) fn marked<'l>(&self, words: &'l str) -> Option<&'l str> {
-        match words.rsplit_once('-') {
+    /// Why a socket that comes back to `since` with such a word cannot be told only what came next.
+    pub(super) fn gap(&self, tx: &Tx<'_>, since: u64, word: Option<&str>) -> Result<Option<Whole>, OpError> {
+        let log = match word.and_then(|word| word.rsplit_once('-')) {
             Some((log, mode)) if mode.starts_with(|first: char| first.is_ascii_alphabetic()) => {
-                (mode == self.mode.name()).then_some(log)
+                if mode != self.mode.name() {
+                    return Ok(Some(Whole::OtherRights));
+                }
+                Some(log)
             }
-            _ => Some(words),
-        }
+            _ => word,
+        };
+        catch_up::gap(tx, since, log)
     }
 
     fn is_wanted(&self, name: &str, tags: &[String]) -> bool {

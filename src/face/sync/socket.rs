@@ -21,7 +21,6 @@ use crate::{
     access::sign_in::Watched,
     kernel::{Part, seat::Seat},
     model::{error::OpError, limits},
-    ops::keys::catch_up,
 };
 
 use super::{
@@ -226,7 +225,7 @@ impl Socket {
     /// Says who the client is here.
     pub(super) fn greet(&mut self) {
         // Who cannot read has lost the right, or the instance is gone: the next read ends it.
-        let log = self.seat.read(|tx, _| Ok(self.sight.mark(&catch_up::stand(tx)?))).unwrap_or_default();
+        let log = self.seat.read(|tx, _| self.sight.stand(tx)).unwrap_or_default();
         let located = self.seat.located();
         let limits = Limits {
             message_bytes: limits::MESSAGE_BYTES,

@@ -23,7 +23,6 @@ use crate::{
 use super::{
     Form,
     entry::{self, Entries},
-    intake::Landings,
     sight::Sight,
     to_client::{self, Cause, ToClient, Why},
 };
@@ -31,21 +30,19 @@ use super::{
 /// States that one server reads at a time.
 const READS: usize = 8;
 
-/// Places for those who read states, and for messages that are large: few of those are in memory at a time.
+/// Places for those who read states, and for large messages that go out: few of those are in memory at a time.
 pub(super) struct Places {
     reads: Arc<Semaphore>,
     large: Arc<Semaphore>,
-    pub(super) landings: Landings,
 }
 
 impl Places {
     /// All free.
     pub(super) fn new() -> Self {
-        let large = Arc::new(Semaphore::new(limits::LARGE_MESSAGES));
-        Self { reads: Arc::new(Semaphore::new(READS)), large, landings: Landings::new() }
+        Self { reads: Arc::new(Semaphore::new(READS)), large: Arc::new(Semaphore::new(limits::LARGE_MESSAGES)) }
     }
 
-    /// A place for a large message that goes out.
+    /// A place for a large message.
     async fn large(&self) -> Option<OwnedSemaphorePermit> {
         // They are never closed.
         Arc::clone(&self.large).acquire_owned().await.ok()
@@ -136,13 +133,12 @@ impl Reader {
 
     async fn missed(&self, since: u64, log: Option<String>) -> Result<(Result<Missed, Whole>, From), OpError> {
         let sight = Arc::clone(&self.sight);
-        let log = match log.as_deref().map(|words| sight.marked(words).ok_or(Whole::OtherRights)).transpose() {
-            Ok(log) => log.map(str::to_owned),
-            Err(whole) => return Ok((Err(whole), From::default())),
-        };
         let look = move |tx: &mut Tx<'_>, _: &Cx| {
-            let missed = catch_up::missed(tx, since, log.as_deref(), |name, facts| sight.sees(name, facts))?;
-            Ok((missed, From { seq: tx.seq(), log: sight.mark(&catch_up::stand(tx)?) }))
+            let missed = match sight.gap(tx, since, log.as_deref())? {
+                Some(whole) => Err(whole),
+                None => catch_up::missed(tx, since, |name, facts| sight.sees(name, facts))?,
+            };
+            Ok((missed, From { seq: tx.seq(), log: sight.stand(tx)? }))
         };
         self.look(look).await
     }
@@ -163,7 +159,7 @@ impl Reader {
             let look = move |tx: &mut Tx<'_>, _: &Cx| {
                 let sees = |name: &str, facts: &Facts| sight.sees(name, facts);
                 let (shown, next) = broadcast::page(tx, after.as_deref(), bytes, is_whole, sees)?;
-                Ok((shown, next, From { seq: tx.seq(), log: sight.mark(&catch_up::stand(tx)?) }))
+                Ok((shown, next, From { seq: tx.seq(), log: sight.stand(tx)? }))
             };
             let read = self.look(look).await?;
             // An older client knows of no pieces: what does not fit into a small message is read whole, in its turn.
@@ -249,13 +245,10 @@ impl Reader {
         let sight = Arc::clone(&self.sight);
         let look = move |tx: &mut Tx<'_>, _: &Cx| {
             let head = tx.seq();
-            let (since, words) = since.clone().unwrap_or((head, None));
-            let gap = match words.as_deref().map(|words| sight.marked(words)) {
-                Some(None) => Some(Whole::OtherRights),
-                log => catch_up::gap(tx, tx.view().position()?, since, log.flatten())?,
-            };
+            let (since, log) = since.clone().unwrap_or((head, None));
+            let gap = sight.gap(tx, since, log.as_deref())?;
             let (changes, seq) = if gap.is_some() { (Vec::new(), head) } else { live::changes(tx, sight.mode, since)? };
-            let log = if seq == head { Some(sight.mark(&catch_up::stand(tx)?)) } else { None };
+            let log = if seq == head { Some(sight.stand(tx)?) } else { None };
             Ok((changes, seq, head, log, gap.map(Whole::name)))
         };
         let (changes, seq, head, log, reason) = self.look(look).await?;

@@ -54,6 +54,18 @@ async fn clients<const N: usize>(folder: &tempfile::TempDir, room: [usize; N]) -
     clients.try_into().map_err(|_| ()).unwrap()
 }
 
+/// Reads up to an acknowledgement.
+async fn acknowledged(client: &mut Client) {
+    while !client.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+}
+
+/// Sets a key to as much as goes through as it is.
+async fn set_what_takes_room(client: &mut Client) {
+    let value = "x".repeat(60_000);
+    client.send(Message::text(format!(r#"{{"type":"set","key":"k","value":"{value}","opId":"1"}}"#))).await.unwrap();
+    acknowledged(client).await;
+}
+
 /// What a client is told last.
 async fn closed(client: &mut Client) -> Option<CloseFrame> {
     while let Some(Ok(message)) = client.next().await {
@@ -82,9 +94,7 @@ async fn a_client_that_gives_no_sign_of_life_is_told_so_after_a_minute() {
 async fn a_client_that_takes_nothing_is_told_so_after_half_a_minute() {
     let folder = tempfile::tempdir().unwrap();
     let [mut stalled, mut writer] = clients(&folder, [4096, 1 << 20]).await;
-    let value = "x".repeat(60_000);
-    writer.send(Message::text(format!(r#"{{"type":"set","key":"k","value":"{value}","opId":"1"}}"#))).await.unwrap();
-    while !writer.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+    set_what_takes_room(&mut writer).await;
     let begun = Instant::now();
     // A little after it is let go; what then comes through tells it why.
     sleep_until(begun + Duration::from_millis(28_100)).await;
@@ -96,9 +106,7 @@ async fn a_client_that_takes_nothing_is_told_so_after_half_a_minute() {
 async fn a_client_that_takes_slowly_is_not_let_go() {
     let folder = tempfile::tempdir().unwrap();
     let [mut slow, mut writer] = clients(&folder, [4096, 1 << 20]).await;
-    let value = "x".repeat(60_000);
-    writer.send(Message::text(format!(r#"{{"type":"set","key":"k","value":"{value}","opId":"1"}}"#))).await.unwrap();
-    while !writer.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+    set_what_takes_room(&mut writer).await;
     let mut taken = 0;
     let begun = Instant::now();
     while taken < 60_000 {
@@ -135,7 +143,7 @@ async fn a_large_message_waits_for_a_place_and_gives_it_back_when_it_does_not_ar
     }
     sleep_until(begun + Duration::from_secs(110)).await;
     third.get_mut().write_all(rest).await.unwrap();
-    while !third.next().await.unwrap().unwrap().to_string().starts_with(r#"{"type":"ack""#) {}
+    acknowledged(&mut third).await;
     assert_eq!(begun.elapsed().as_secs(), 110);
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{error::OpError, key::Key, kind::Kind as _, limits, search::Stand, view::Position};
+use crate::model::{error::OpError, key::Key, kind::Kind as _, limits, search::Stand};
 
 use super::{broadcast::Facts, indexing};
 use crate::ops::tx::Tx;
@@ -60,7 +60,8 @@ fn parse(log: &str) -> Option<Stand> {
 }
 
 /// Why a follower who has come to `since` in the log that was known as `log` cannot be told only what came next.
-pub fn gap(tx: &Tx<'_>, position: Position, since: u64, log: Option<&str>) -> Result<Option<Whole>, OpError> {
+pub fn gap(tx: &Tx<'_>, since: u64, log: Option<&str>) -> Result<Option<Whole>, OpError> {
+    let position = tx.view().position()?;
     if let Some(log) = log {
         match parse(log) {
             Some(stand) if !indexing::is_of_another_log(tx.view(), position, stand)? => {}
@@ -73,20 +74,12 @@ pub fn gap(tx: &Tx<'_>, position: Position, since: u64, log: Option<&str>) -> Re
     Ok((since.saturating_add(1) < position.log_start).then_some(Whole::LogTruncated))
 }
 
-/// What was missed since `since` by who may see what `sees` says, in the log that was known as `log`.
-pub fn missed(
-    tx: &Tx<'_>,
-    since: u64,
-    log: Option<&str>,
-    sees: impl Fn(&str, &Facts) -> bool,
-) -> Result<Result<Missed, Whole>, OpError> {
-    let position = tx.view().position()?;
-    if let Some(whole) = gap(tx, position, since, log)? {
-        return Ok(Err(whole));
-    }
+/// What was missed since `since`, from where there is no [`gap`], by who may see what `sees` says.
+pub fn missed(tx: &Tx<'_>, since: u64, sees: impl Fn(&str, &Facts) -> bool) -> Result<Result<Missed, Whole>, OpError> {
+    let head = tx.seq();
     let mut touched: BTreeMap<String, u64> = BTreeMap::new();
     let mut looked_at = since;
-    while looked_at < position.head {
+    while looked_at < head {
         let rows = tx.view().touched(looked_at, limits::PAGE as usize)?;
         let Some(last) = rows.last() else { break };
         looked_at = last.seq;
@@ -95,7 +88,7 @@ pub fn missed(
             return Ok(Err(Whole::LogTruncated));
         }
     }
-    let mut missed = Missed { as_of_seq: position.head, ..Missed::default() };
+    let mut missed = Missed { as_of_seq: head, ..Missed::default() };
     for (name, last) in touched {
         let now = tx.view().record(Key::KIND, &name)?;
         let now = now.and_then(|record| serde_json::from_str::<Key>(&record.body).ok());

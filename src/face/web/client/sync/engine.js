@@ -237,8 +237,7 @@ export class Engine extends Line {
     const now = done.reduce(after, this.base.records.get(edit.key));
     if (version !== undefined) this.base.acknowledged(edit.key, version, now, { isPart, isUnsure });
     this.conflicts.acknowledged(edit, version);
-    const edits = this.queue.ofKey(edit.key);
-    for (const earlier of edits.slice(0, edits.indexOf(edit))) {
+    for (const earlier of this.queue.earlier(edit)) {
       if (edit.kind !== 'attributes') earlier.isOver = true;
       // Of a key that was deleted since, nothing is left to be said.
       const names = edit.kind === 'delete' ? earlier.attributes : edit.attributes;
@@ -307,10 +306,7 @@ export class Engine extends Line {
   }
 
   /** The edits of its key that are done before it, of those that are not acknowledged. */
-  #earlier(edit) {
-    const edits = this.queue.ofKey(edit.key);
-    return edits.slice(0, edits.indexOf(edit)).filter(({ isPast }) => !isPast);
-  }
+  #earlier = edit => this.queue.earlier(edit).filter(({ isPast }) => !isPast);
 
   /** Whether an edit is to write a value that is not here: what stands in its place must not be written. */
   #needsFetched(edit) {
@@ -351,10 +347,9 @@ export class Engine extends Line {
     const later = this.queue.later(edit);
     const rest = left(edit, later).filter(([name]) => !edit.taken.includes(name));
     this.drop(edit);
-    if (later.some(({ kind }) => kind === 'delete')) return;
-    const { key, since, over } = edit;
     // Of two of ours the later one stands; that the other was on a condition is no matter of it.
-    if (isConditional(edit)) return;
+    if (isConditional(edit) || later.some(({ kind }) => kind === 'delete')) return;
+    const { key, since, over } = edit;
     if (rest.length > 0) this.queue.add({ kind: 'attributes', key, attributes: Object.fromEntries(rest), since, over });
   }
 

@@ -45,6 +45,12 @@ export class Queue {
 
   ofKey = key => this.#ofKey.get(key) ?? [];
 
+  /** Those of its key that come before an edit. */
+  earlier(edit) {
+    const edits = this.ofKey(edit.key);
+    return edits.slice(0, edits.indexOf(edit));
+  }
+
   /** Those of its key that come after an edit. */
   later(edit) {
     const edits = this.ofKey(edit.key);
@@ -138,8 +144,7 @@ export class Queue {
 
   /** Whether one before it of its key is held. */
   mustWait(edit) {
-    const edits = this.#held.size === 0 ? [] : this.ofKey(edit.key);
-    return edits.slice(0, edits.indexOf(edit)).some(({ isHeld }) => isHeld);
+    return this.#held.size > 0 && this.earlier(edit).some(({ isHeld }) => isHeld);
   }
 
   /** The largest edit on its way, for a server that says no more than that something was too large. */
